@@ -1,0 +1,79 @@
+"""What the user says about machines: hosts, what is expected of them, and the mirrors that they use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a host must have; ``None`` means that nothing is asked."""
+
+    gpus: int | None = None
+    """Number of GPUs; 0 says that there must be none."""
+    model: str | None = None
+    """A part of the GPU's name, compared without case: ``A10``."""
+    memory_gib: float | None = None
+    """Least memory of each GPU, in GiB."""
+    driver: str | None = None
+    """A version condition on the NVIDIA driver, such as ``>=550`` or ``>=550.54,<580``."""
+    cuda: str | None = None
+    """The CUDA version that the environment is built for where the host shows no GPU yet: ``12.4``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a rented machine comes from; ``instance`` is its identity when its address changes."""
+
+    cloud: str
+    region: str | None = None
+    instance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Nearer servers for what a host downloads; checksums stay those of the originals."""
+
+    name: str
+    installer: str | None = None
+    """Folder URL that holds the ``Miniconda3-*.sh`` files."""
+    channels: tuple[tuple[str, str], ...] = ()
+    """Pairs of channel name (``defaults``, ``conda-forge``, ...) and the URL that serves it."""
+    pip: str | None = None
+    """Index URL for pip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One machine reached over SSH, with every setting resolved (host > ssh alias > groups > defaults)."""
+
+    name: str
+    address: str
+    port: int = 22
+    user: str | None = None
+    """Login name; ``None`` means the local user's name."""
+    identity_file: str | None = None
+    ssh: str | None = None
+    """The ssh_config alias that the host was resolved through."""
+    jump: tuple[str, ...] = ()
+    """Names of inventory hosts or ssh_config aliases to go through, the first hop first."""
+    proxy_command: str | None = None
+    host_key: str | None = None
+    """A pinned key fingerprint, ``SHA256:...``."""
+    provider: Provider | None = None
+    expect: Expect = field(default_factory=Expect)
+    state_dir: str = "~/.provision"
+    workdir: str = "~/work"
+    playbook: str = "gpu"
+    mirror: Mirror | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    groups: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Lines to tell the user, such as ssh_config directives that are not honoured."""
+
+    @property
+    def target(self) -> str:
+        """The host as a person reads it: ``gpu-box (ubuntu@203.0.113.10:22)``."""
+        login = f"{self.user}@" if self.user else ""
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.name} ({login}{address}:{self.port})"
