@@ -1,0 +1,157 @@
+"""One function for each program that runs on a host: its arguments by name, in the order in which the script reads them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from provision.model.plan import Program
+from provision.remote.command import script_text
+from provision.remote.sources import source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LEASE_SILENCE = 60
+"""Seconds after which a lease ends itself without a sign of life from its client."""
+DAY = 86400.0
+
+
+def probe(arguments: Iterable[str]) -> Program:
+    """Read the host's facts; `arguments` are ``key=value`` words."""
+    return Program("probe.sh", tuple(arguments), timeout=90)
+
+
+def lease(state_dir: str, holder: str) -> Program:
+    """Hold the host."""
+    return Program("lease.sh", (state_dir, holder, str(LEASE_SILENCE)))
+
+
+def detach(state_dir: str, step: str, program: Program) -> Program:
+    """Start `program` apart from the connection."""
+    script = script_text(source(program.script), program.arguments).encode("utf-8", "surrogateescape")
+    return Program(
+        "detach.sh",
+        (state_dir, step, str(len(script))),
+        data=script + (program.data or b""),
+        secrets=program.secrets,
+    )
+
+
+def follow(state_dir: str, step: str, offset: int) -> Program:
+    """Follow a detached step's output from a byte offset on."""
+    return Program("follow.sh", (state_dir, step, str(offset)), timeout=DAY)
+
+
+def stop_step(state_dir: str, step: str) -> Program:
+    """End a detached step."""
+    return Program("stop_step.sh", (state_dir, step))
+
+
+def fetch(state_dir: str, name: str, sha256: str | None, urls: Iterable[str]) -> Program:
+    """Download a file on the host into its cache."""
+    return Program("fetch.sh", (f"{state_dir}/cache", name, sha256 or "", *urls), timeout=DAY)
+
+
+def receive(state_dir: str, sha256: str, size: int) -> Program:
+    """Take a file from us into the host's cache; its bytes follow on stdin."""
+    return Program("receive.sh", (f"{state_dir}/cache", sha256, str(size)), data=b"", timeout=DAY)
+
+
+def install_miniconda(state_dir: str, sha256: str, prefix: str, *, repair: bool) -> Program:
+    """Install Miniconda from the cached installer."""
+    mark = f"{state_dir}/installing/{prefix.replace('/', '%')}"
+    return Program(
+        "install_miniconda.sh",
+        (state_dir, sha256, prefix, mark, "repair" if repair else "fresh"),
+        timeout=DAY,
+    )
+
+
+def check_conda(state_dir: str, prefix: str) -> Program:
+    """Run a conda once, apart from the user's configuration."""
+    return Program("check_conda.sh", (prefix, f"{state_dir}/cache/home"), timeout=90)
+
+
+def build_environment(
+    *,
+    state_dir: str,
+    conda: str,
+    base: str,
+    generation: str,
+    channels: Iterable[str],
+    specs: Iterable[str],
+    requirements: str,
+    constraints: str,
+    variables: str,
+    marker: str,
+    cuda: str,
+    accept_tos: bool,
+    pip_index: str,
+    secrets: tuple[str, ...] = (),
+) -> Program:
+    """Build one generation of an environment."""
+    arguments = (
+        state_dir,
+        conda,
+        base,
+        generation,
+        "\n".join(channels),
+        "\n".join(specs),
+        requirements,
+        constraints,
+        variables,
+        marker,
+        cuda,
+        "yes" if accept_tos else "",
+        pip_index,
+    )
+    return Program("build_environment.sh", arguments, timeout=DAY, secrets=secrets)
+
+
+def switch_environment(base: str, generation: str, link: str) -> Program:
+    """Make a generation the current one."""
+    return Program("switch_environment.sh", (base, generation, link))
+
+
+def reject_generation(prefix: str, reason: str) -> Program:
+    """Note that a generation must never be used."""
+    return Program("reject_generation.sh", (prefix, reason))
+
+
+def write_record(state_dir: str, machine: str, name: str, text: str) -> Program:
+    """Write one record."""
+    return Program("write_record.sh", (state_dir, machine, name, text))
+
+
+def python(
+    interpreter: str,
+    script: str,
+    arguments: Iterable[str],
+    *,
+    prefix: str = "",
+    data: bytes | None = None,
+    timeout: float,
+) -> Program:
+    """Run one of our Python scripts with an interpreter of the host."""
+    return Program("python.sh", (interpreter, prefix, source(script), *arguments), data=data, timeout=timeout)
+
+
+def script_digest(name: str) -> str:
+    """Return the sha256 of a script's text: a record that depends on a script names it."""
+    return hashlib.sha256(source(name).encode()).hexdigest()
+
+
+def install_packages(manager: str, packages: Iterable[str], *, sudo: bool) -> Program:
+    """Install system packages."""
+    return Program("install_packages.sh", (manager, "sudo" if sudo else "", *packages), timeout=DAY)
+
+
+def write_file(path: str, mode: str, content: bytes) -> Program:
+    """Write one file."""
+    return Program("write_file.sh", (path, mode), data=content)
+
+
+def run_command(folder: str, command: str) -> Program:
+    """Run a playbook's shell command."""
+    return Program("run_command.sh", (folder, command), timeout=DAY)

@@ -1,0 +1,62 @@
+"""The exec line that every login shell reads alike, the quoting of arguments, and the frame around output.
+
+The line ``exec sh -c 'eval "$(head -c "$1")"' sh LENGTH`` is read the same by bash, dash, busybox, fish and tcsh.
+Its shell takes LENGTH bytes of script from stdin and leaves the rest of stdin to that script, so nothing that a
+user wrote is ever seen by a login shell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREAMBLE = """\
+LC_ALL=C; export LC_ALL
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}; export PATH
+unset CDPATH ENV BASH_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP LD_PRELOAD GREP_OPTIONS 2>/dev/null
+"""
+
+
+def quote(text: str) -> str:
+    """Quote one word for a POSIX shell; this is the only quoting in the project.
+
+    Raises:
+        ValueError: the text has a NUL, which no argument can carry.
+    """
+    if "\0" in text:
+        raise ValueError("an argument cannot contain a NUL byte")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def script_text(source: str, arguments: tuple[str, ...]) -> str:
+    """Return a whole script: the preamble, the arguments as ``$@``, and the source."""
+    words = " ".join(quote(one) for one in arguments)
+    return f"{PREAMBLE}set -- {words}\n{source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What goes over the wire for one program: the exec line and the bytes for its stdin."""
+
+    line: str
+    stdin: bytes
+    nonce: str
+
+
+def compose(source: str, arguments: tuple[str, ...], *, nonce: str, data: bytes | None = None) -> Command:
+    """Compose a framed command whose script gets `data` on stdin, or /dev/null where there is none.
+
+    The nonce (128 random bits in hex, fresh for each command) lets the reader tell the script's output from what
+    rc files print, and the end line carries the exit code: a command without it has an unknown outcome.
+    """
+    stdin = "" if data is not None else " </dev/null"
+    text = (
+        f"printf '\\n%s begin\\n' {nonce}\nprintf '\\n%s begin\\n' {nonce} >&2\n"
+        f"(\n{script_text(source, arguments)}\n){stdin}\n"
+        "provision_code=$?\n"
+        f"printf '\\n%s end %d\\n' {nonce} \"$provision_code\" >&2\n"
+        f"printf '\\n%s end %d\\n' {nonce} \"$provision_code\"\n"
+        'exit "$provision_code"\n'
+    )
+    script = text.encode("utf-8", "surrogateescape")
+    line = f"""exec sh -c 'eval "$(head -c "$1")"' sh {len(script)}"""
+    return Command(line, script + (data or b""), nonce)

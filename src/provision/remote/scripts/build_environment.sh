@@ -1,0 +1,113 @@
+# Build one generation of an environment: conda's packages, then pip's, then variables, then our marker, last.
+#
+# build_environment.sh STATE_DIR CONDA BASE GENERATION CHANNELS SPECS REQUIREMENTS CONSTRAINTS \
+#     VARIABLES MARKER CUDA TERMS PIP_INDEX
+# CHANNELS: one a line. SPECS: match specifications, one a line. REQUIREMENTS: a pip requirements file's text, or empty.
+# VARIABLES: conda-meta/state's JSON, or empty. MARKER: a JSON object without its closing brace.
+# Exit codes: 0 built (or it had been), 10 conda failed, 11 pip failed, 12 pip is missing, 73 cannot write.
+
+main() {
+    state=$1 conda=$2 base=$3 generation=$4 channels=$5 specs=$6 requirements=$7 constraints=$8 variables=$9
+    shift 9
+    marker=$1
+    shift
+    # shellcheck disable=SC2034  # read by conda_isolated
+    conda_cuda=$1 conda_terms=$2 pip_index=$3
+    conda_packages=$state/pkgs
+    prefix=$base/$generation
+    umask 022
+    if [ -f "$prefix/.provision-generation.json" ] && [ ! -f "$prefix/.provision-rejected" ]; then
+        echo "generation $generation is there"
+        return 0
+    fi
+    work=$base/.work
+    mkdir -p "$base" || return 73
+    chmod 700 "$state" || return 73
+    forget_unfinished
+    rm -rf "$work"
+    mkdir -p "$work/home" "$conda_packages" || return 73
+    printf '%s\n' "$specs" >"$work/specs.txt" || return 73
+    create || return 10
+    if [ -n "$requirements" ]; then
+        install_requirements || return $?
+    fi
+    if [ -n "$variables" ]; then
+        printf '%s\n' "$variables" >"$prefix/conda-meta/state" || return 73
+    fi
+    rm -rf "$work"
+    sync -f "$prefix" 2>/dev/null
+    printf '%s,"packages":"%s","built":%s}\n' "$marker" "$(packages_digest "$prefix")" "$(date +%s)" \
+        >"$prefix/.provision-generation.new" || return 73
+    mv -f "$prefix/.provision-generation.new" "$prefix/.provision-generation.json" || return 73
+    echo "generation $generation is complete"
+}
+
+# What a kill or a rejection left behind is never used, so it goes before its name is used again.
+forget_unfinished() {
+    for one in "$base"/*-*; do
+        if [ ! -d "$one" ] || [ -h "$one" ]; then continue; fi
+        [ "$(readlink "$base/current")" != "${one##*/}" ] || continue
+        if [ ! -f "$one/.provision-generation.json" ] || [ -f "$one/.provision-rejected" ]; then
+            echo "removing the unfinished ${one##*/}"
+            rm -rf "$one"
+        fi
+    done
+}
+
+create() {
+    attempt_create && return 0
+    if grep -Eqi 'errno[: ]*28|no space left|disk quota' "$work/conda.log"; then
+        return 1
+    fi
+    grep -Eq 'CondaVerificationError|CorruptedEnvironmentError|InvalidArchiveError|ChecksumMismatchError|appears to be corrupted' \
+        "$work/conda.log" || return 1
+    echo 'the package cache is damaged (an earlier kill does that): cleaning it and trying once more'
+    conda_isolated "$work/home" "$conda" clean --packages --tarballs -y || return 1
+    attempt_create
+}
+
+attempt_create() {
+    rm -rf "$prefix"
+    set --
+    while IFS= read -r channel; do
+        [ -z "$channel" ] || set -- "$@" -c "$channel"
+    done <<END
+$channels
+END
+    echo "conda create -p $prefix --override-channels $*"
+    {
+        conda_isolated "$work/home" "$conda" create -y -p "$prefix" --no-default-packages --override-channels "$@" \
+            --file "$work/specs.txt" 2>&1
+        echo $? >"$work/conda.code"
+    } | tee "$work/conda.log"
+    [ "$(cat "$work/conda.code")" = 0 ] && [ -f "$prefix/conda-meta/history" ]
+}
+
+install_requirements() {
+    python=$prefix/bin/python
+    [ -x "$python" ] || {
+        echo 'there is a pip section, but the environment has no python'
+        return 12
+    }
+    printf '%s\n' "$requirements" >"$work/requirements.txt" || return 73
+    printf '%s\n' "$constraints" >"$work/constraints.txt" || return 73
+    PIP_CONFIG_FILE=/dev/null
+    PIP_CACHE_DIR=$state/pip-cache
+    export PIP_CONFIG_FILE PIP_CACHE_DIR
+    echo "pip install -r requirements.txt"
+    (
+        for name in $(env | sed -n 's/^\(PIP_[A-Za-z0-9_]*\)=.*/\1/p'); do
+            case $name in PIP_CONFIG_FILE | PIP_CACHE_DIR) ;; *) unset "$name" ;; esac
+        done
+        HOME=$work/home
+        PATH=$prefix/bin:$PATH
+        CONDA_PREFIX=$prefix
+        export HOME PATH CONDA_PREFIX
+        [ -z "$pip_index" ] || { PIP_INDEX_URL=$pip_index && export PIP_INDEX_URL; }
+        cd "$work" || exit 73
+        "$python" -I -m pip install --no-input --disable-pip-version-check --no-warn-script-location \
+            --progress-bar off -r "$work/requirements.txt" -c "$work/constraints.txt" </dev/null
+    ) || return 11
+}
+
+main "$@"

@@ -1,0 +1,47 @@
+# Start a script apart from the connection, holding step.lock, with its output in a file.
+#
+# detach.sh STATE_DIR STEP LENGTH
+# stdin: LENGTH bytes of script, then the script's own data. Asking twice for the same STEP starts it once.
+# Exit codes: 0 started (or it had been), 73 cannot write, 75 another step runs.
+
+main() {
+    state=$1 step=$2 length=$3
+    folder=$state/steps/$step
+    umask 077
+    mkdir -p "$state/steps" || return 73
+    exec 9>>"$state/step.lock" || return 73
+    [ ! -f "$folder/ready" ] || return 0
+    # Others look at the lock for a moment, shared: that is no reason to give up.
+    flock -w 2 9 || return 75
+    forget_old_steps
+    rm -rf "$folder"
+    mkdir "$folder" || return 73
+    head -c "$length" >"$folder/script" || return 73
+    cat >"$folder/data" || return 73
+    [ "$(wc -c <"$folder/script")" -eq "$length" ] || return 74
+    : >"$folder/log" || return 73
+    printf '%s\n' "$step" >"$state/step.new" && mv -f "$state/step.new" "$state/step" || return 73
+    : >"$folder/ready"
+    # The lock's descriptor goes along on purpose: every process of the step keeps it held.
+    # shellcheck disable=SC2016  # the inner shell expands
+    setsid sh -c '
+        cd / || exit 1
+        printf "%s\n" "$$" >"$1/pid"
+        sh "$1/script" <"$1/data" >>"$1/log" 2>&1
+        code=$?
+        rm -f "$1/data"
+        printf "%s\n" "$code" >"$1/code.new" && mv -f "$1/code.new" "$1/code"
+    ' sh "$folder" </dev/null >/dev/null 2>&1 &
+}
+
+# Keeps the five newest: their logs are what a person asks for.
+forget_old_steps() {
+    count=0
+    # shellcheck disable=SC2045  # step ids are ours: digits, letters and dashes
+    for old in $(ls -1t "$state/steps" 2>/dev/null); do
+        count=$((count + 1))
+        [ "$count" -le 5 ] || rm -rf "${state:?}/steps/$old"
+    done
+}
+
+main "$@"

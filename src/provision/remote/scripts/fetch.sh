@@ -1,0 +1,92 @@
+# Bring a file to the cache by download: resumed where it stopped, checked by sha256, in place by one rename.
+#
+# fetch.sh CACHE NAME SHA256 URL...
+# SHA256 may be empty: the first use pins it. Prints "sha256 <digest>" at the end.
+# Exit codes: 0 there, 69 no way out (no tool, or no server answered), 65 wrong content, 73 cannot write.
+
+main() {
+    cache=$1 name=$2 want=$3
+    shift 3
+    umask 077
+    mkdir -p "$cache" || return 73
+    if [ -n "$want" ] && [ -f "$cache/$want" ] && [ "$(digest "$cache/$want")" = "$want" ]; then
+        printf 'sha256 %s\n' "$want"
+        return 0
+    fi
+    part=$cache/$name.part
+    wrong=
+    for url in "$@"; do
+        printf 'download %s\n' "$url"
+        download "$url" "$part" || continue
+        got=$(digest "$part")
+        if [ -n "$want" ] && [ "$got" != "$want" ]; then
+            printf 'wrong content from %s: sha256 %s, expected %s\n' "$url" "$got" "$want"
+            rm -f "$part"
+            wrong=1
+            continue
+        fi
+        sync "$part" 2>/dev/null
+        mv -f "$part" "$cache/$got" || return 73
+        printf 'sha256 %s\n' "$got"
+        return 0
+    done
+    [ -z "$wrong" ] || return 65
+    return 69
+}
+
+digest() {
+    sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1
+}
+
+# Each tool resumes a partial file, gives up on a server that sends nothing for 30 s, and checks certificates.
+download() {
+    if command -v curl >/dev/null 2>&1; then
+        fetch_curl "$1" "$2"
+    elif command -v wget >/dev/null 2>&1; then
+        wget -q -c --tries=3 --timeout=30 -O "$2" "$1"
+    elif command -v python3 >/dev/null 2>&1; then
+        python3 -I -c "$PYTHON_DOWNLOAD" "$1" "$2"
+    else
+        echo 'no curl, wget or python3 here'
+        return 69
+    fi
+    code=$?
+    [ "$code" -eq 0 ] || printf 'failed with code %s: %s\n' "$code" "$1"
+    return "$code"
+}
+
+fetch_curl() {
+    for attempt in 1 2 3; do
+        curl -fsSL --connect-timeout 15 --speed-limit 1 --speed-time 30 -C - -o "$2" "$1"
+        code=$?
+        # 33 and 416: the server cannot resume, or the partial file is already longer than the whole.
+        case $code in
+        0) return 0 ;;
+        22 | 33 | 36) rm -f "$2" ;;
+        6 | 7 | 60) return "$code" ;;
+        esac
+        sleep "$attempt"
+    done
+    return "$code"
+}
+
+PYTHON_DOWNLOAD='
+import os, shutil, sys, urllib.request
+url, path = sys.argv[1:3]
+have = os.path.getsize(path) if os.path.exists(path) else 0
+request = urllib.request.Request(url, headers={"Range": "bytes=%d-" % have} if have else {})
+try:
+    answer = urllib.request.urlopen(request, timeout=30)
+except urllib.error.HTTPError as error:
+    if error.code != 416:
+        raise SystemExit("%s: %s" % (url, error))
+    os.unlink(path)
+    answer = urllib.request.urlopen(url, timeout=30)
+except OSError as error:
+    raise SystemExit("%s: %s" % (url, error))
+resumed = getattr(answer, "status", 200) == 206
+with open(path, "ab" if resumed else "wb") as target:
+    shutil.copyfileobj(answer, target)
+'
+
+main "$@"

@@ -1,0 +1,26 @@
+# Hold the host for one run: a flock that ends itself when its client falls silent.
+#
+# lease.sh STATE_DIR HOLDER SILENCE
+# Prints "held", or "busy <who holds it>" with exit code 75. Every byte on stdin is a sign of life; after SILENCE
+# seconds without one, or at the end of stdin, the lease is free again.
+
+main() {
+    state=$1 holder=$2 silence=$3
+    umask 077
+    mkdir -p "$state" || return 73
+    exec 9>>"$state/lease" || return 73
+    if ! flock -n 9; then
+        printf 'busy %s\n' "$(head -n 1 "$state/lease.holder" 2>/dev/null)"
+        return 75
+    fi
+    printf '%s\n' "$holder" >"$state/lease.holder"
+    printf 'held\n'
+    while :; do
+        # Children do not inherit the lock: a reader left behind must not keep the host.
+        sign=$(timeout "$silence" head -c 1 9>&-)
+        [ -n "$sign" ] || break
+    done
+    rm -f "$state/lease.holder"
+}
+
+main "$@"

@@ -1,0 +1,17 @@
+# Write a file from stdin, by rename, with its mode; its folder is made where it is missing.
+#
+# write_file.sh PATH MODE
+
+main() {
+    path=$1 mode=$2
+    umask 077
+    mkdir -p "${path%/*}" || return 73
+    part=$path.provision-new
+    rm -f "$part"
+    cat >"$part" || return 73
+    chmod "$mode" "$part" || return 73
+    sync "$part" 2>/dev/null
+    mv -f "$part" "$path"
+}
+
+main "$@"

@@ -1,0 +1,22 @@
+"""The text of the constant scripts that travel with the package."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "scripts"
+
+INCLUDES: dict[str, tuple[str, ...]] = {
+    "probe.sh": ("packages_digest.sh",),
+    "build_environment.sh": ("packages_digest.sh", "conda_isolated.sh"),
+    "check_conda.sh": ("conda_isolated.sh",),
+}
+"""Scripts of functions alone that go in front of a script that calls them."""
+
+
+@cache
+def source(name: str) -> str:
+    """Return the text of a script with the function files that it needs in front."""
+    parts = (*INCLUDES.get(name, ()), name)
+    return "\n".join((FOLDER / one).read_text(encoding="utf-8") for one in parts)
