@@ -1,0 +1,1 @@
+"""Brings hosts to what their playbook says: values in, events out; reaches hosts through the Link protocol alone."""

@@ -1,0 +1,135 @@
+"""Brings a file to a host: the host downloads it; where it has no way out, we download it once and send it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.engine.perform import NO_WAY_OUT, failed
+from provision.errors import LinkLostError, StepFailedError
+from provision.events import CommandRan, StepOutput
+from provision.remote import catalogue
+
+if TYPE_CHECKING:
+    from provision.engine.perform import Performer
+    from provision.model.plan import Fetch, Step
+
+_downloads = threading.Lock()
+
+
+def fetch(performer: Performer, step: Step, action: Fetch) -> None:
+    """Have the file in the host's cache, checked.
+
+    Raises:
+        StepFailedError: no way led to it, or its content is not the expected one.
+    """
+    if action.local is not None:
+        path = Path(action.local).expanduser()
+        digest = _checked(path, action)
+        _send(performer, step, action, path, digest)
+    else:
+        code, output = performer.detached(
+            catalogue.fetch(action.state_dir, action.name, action.sha256, action.urls)
+        )
+        found = re.search(r"^sha256 ([0-9a-f]{64})$", output, re.MULTILINE)
+        if code == 0 and found:
+            digest = found.group(1)
+        elif code == NO_WAY_OUT:
+            performer.emit(StepOutput("the host has no way out: fetching it here, and sending it"))
+            path = _download(action)
+            digest = _checked(path, action)
+            _send(performer, step, action, path, digest)
+        else:
+            raise failed(step.name, code, output, _wrong_content)
+    if action.sha256 is None and action.pin is not None:
+        action.pin(digest)
+
+
+def _wrong_content(output: str) -> tuple[str, str | None] | None:
+    found = re.findall(r"wrong content from .*", output)
+    if not found:
+        return None
+    return found[-1], "a mirror or a login page of the network answered instead; nothing of it was run"
+
+
+def _checked(path: Path, action: Fetch) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.new("sha256")
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise StepFailedError(f"{path}: {error.strerror}") from error
+    if action.sha256 is not None and digest.hexdigest() != action.sha256:
+        raise StepFailedError(
+            f"{path}: its sha256 is {digest.hexdigest()}, expected {action.sha256}",
+            hint="it is another version or damaged; correct `sha256:` only if you trust the file",
+        )
+    return digest.hexdigest()
+
+
+def _send(performer: Performer, step: Step, action: Fetch, path: Path, digest: str) -> None:
+    size = path.stat().st_size
+    program = catalogue.receive(action.state_dir, digest, size)
+    performer.emit(StepOutput(f"sending {path.name} ({size / 1e6:.1f} MB)"))
+    for attempt in range(3):
+        started = time.monotonic()
+        try:
+            with path.open("rb") as file:
+                done = performer.link.run(program, stream=file)
+        except LinkLostError as error:
+            performer.emit(CommandRan(program.shown, None, time.monotonic() - started))
+            if attempt == 2:  # noqa: PLR2004 - the third of three
+                raise
+            performer.recover(error)
+        else:
+            performer.emit(CommandRan(program.shown, done.code, done.seconds))
+            if done.code != 0:
+                raise failed(step.name, done.code, done.stderr.decode("utf-8", "replace"), None)
+            return
+
+
+def _cache() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "provision"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _download(action: Fetch) -> Path:
+    """Download once for all hosts into our own cache; a file there is checked again before it is used."""
+    import urllib.request
+
+    target = _cache() / action.name
+    with _downloads:
+        if target.exists():
+            if action.sha256 is None or _digest(target) == action.sha256:
+                return target
+            target.unlink()
+        problems = []
+        for url in action.urls:
+            if not url.startswith(("https://", "http://")):
+                problems.append(f"{url}: not an http(s) address")
+                continue
+            part = target.with_suffix(".part")
+            try:
+                with urllib.request.urlopen(url, timeout=30) as answer, part.open("wb") as file:  # noqa: S310 - the scheme is checked above
+                    shutil.copyfileobj(answer, file, 1 << 20)
+            except OSError as error:
+                problems.append(f"{url}: {error}")
+                continue
+            part.replace(target)
+            return target
+    raise StepFailedError(
+        f"{action.name}: neither the host nor this machine can download it ({'; '.join(problems)})",
+        hint="give a reachable `installer:` (URL or local file) in the playbook, or `mirrors:` for the host",
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

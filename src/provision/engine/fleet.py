@@ -1,0 +1,107 @@
+"""Many hosts at once, one stream of events: one bad host never stops the others."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, TypeAlias
+
+from provision.errors import InterruptedRunError, ProvisionError, UnreachableError
+from provision.events import Event, Failure, HostEvent, HostFinished, HostStarted
+from provision.model.plan import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from provision.engine.stop import Stop
+    from provision.events import Emit
+    from provision.model.host import Host
+
+Worker: TypeAlias = "Callable[[Host, Emit], tuple[Outcome, tuple[str, ...]]]"
+"""Does the work for one host; returns the outcome and the names of steps that were not done."""
+
+OUTCOMES = {
+    "unfit": Outcome.UNFIT,
+    "busy": Outcome.BUSY,
+    "interrupted": Outcome.INTERRUPTED,
+    "bug": Outcome.CRASHED,
+}
+
+
+def run_fleet(
+    hosts: Sequence[Host], worker: Worker, stop: Stop, *, forks: int, fail_fast: bool
+) -> Iterator[HostEvent]:
+    """Run `worker` on each host, at most `forks` at once, and yield every event; each host's last is HostFinished.
+
+    A host's outcome is "crashed" until evidence replaces it: a worker that dies of an unforeseen error is told as
+    such, and its host is never taken for done.
+    """
+    events: queue.SimpleQueue[HostEvent] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Host] = queue.SimpleQueue()
+    for host in hosts:
+        waiting.put(host)
+
+    def work() -> None:
+        while True:
+            try:
+                host = waiting.get_nowait()
+            except queue.Empty:
+                return
+
+            def emit(event: Event, name: str = host.name) -> None:
+                events.put(HostEvent(name, time.time(), event))
+
+            finished = _one(host, worker, emit, stop)
+            if fail_fast and finished.outcome not in {Outcome.CONVERGED, Outcome.CHANGED, Outcome.PENDING}:
+                stop.ask()
+            emit(finished)
+
+    threads = [
+        threading.Thread(target=work, name=f"provision-worker-{number}", daemon=True)
+        for number in range(min(forks, len(hosts)))
+    ]
+    for thread in threads:
+        thread.start()
+    left = {host.name for host in hosts}
+    while left:
+        try:
+            # A time limit only so that a signal is handled promptly on every platform.
+            event = events.get(timeout=0.5)
+        except queue.Empty:
+            continue
+        if isinstance(event.event, HostFinished):
+            left.discard(event.host)
+        yield event
+
+
+def _one(host: Host, worker: Worker, emit: Emit, stop: Stop) -> HostFinished:
+    if stop.asked:
+        return HostFinished(Outcome.SKIPPED, Failure("interrupted", "not begun: the run was stopped", 130))
+    emit(HostStarted(host.target))
+    try:
+        outcome, left = worker(host, emit)
+        return HostFinished(outcome, left=left)
+    except ProvisionError as error:
+        told: ProvisionError = error
+        if stop.now and not isinstance(error, InterruptedRunError):
+            told = InterruptedRunError("stopped on request", hint="run the same command again to go on")
+        outcome = OUTCOMES.get(told.kind, Outcome.FAILED)
+        if isinstance(told, UnreachableError) or told.kind == "link":
+            outcome = Outcome.UNREACHABLE
+        return HostFinished(
+            outcome, Failure(told.kind, told.message, told.exit_code, told.hint, told.detail), left=error.left
+        )
+    except Exception as error:  # noqa: BLE001 - a bug in one host's work must not take the others down
+        detail = traceback.format_exc()
+        return HostFinished(
+            Outcome.CRASHED,
+            Failure(
+                "bug",
+                f"{type(error).__name__}: {error}",
+                1,
+                "this is a bug of provision: please report it",
+                detail,
+            ),
+        )

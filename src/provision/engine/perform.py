@@ -1,0 +1,211 @@
+"""Performs the actions of steps over a link, and survives the link."""
+
+from __future__ import annotations
+
+import codecs
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from provision.errors import InterruptedRunError, LinkLostError, StepFailedError
+from provision.events import CommandRan, LinkLost, StepOutput
+from provision.model.plan import Detached, Fetch, Finding, Program, Run, Severity
+from provision.remote import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.engine.stop import Stop
+    from provision.events import Emit
+    from provision.model.link import Completed, Link, OnOutput
+    from provision.model.plan import Step
+
+TRIES = 4
+"""Of one idempotent program when the link breaks under it."""
+TAIL = 60
+VANISHED, NEVER_STARTED, LOCKED, NO_WAY_OUT = 251, 252, 75, 69
+
+
+class Performer:
+    """Carries out actions on one host and emits what happens."""
+
+    def __init__(
+        self, link: Link, emit: Emit, stop: Stop, *, state_dir: str, regain: Callable[[], None]
+    ) -> None:
+        self.link = link
+        self.emit = emit
+        self.stop = stop
+        self.state_dir = state_dir
+        self._regain = regain
+        self.findings: list[Finding] = []
+
+    def perform(self, step: Step) -> None:
+        """Do what the step says.
+
+        Raises:
+            StepFailedError: it was done, and not well.
+            InterruptedRunError: the user asked to end it now.
+        """
+        action = step.action
+        if isinstance(action, Run):
+            self._run(step, action)
+        elif isinstance(action, Detached):
+            code, tail = self.detached(action.program)
+            if code != 0:
+                raise failed(step.name, code, tail, action.explain)
+        elif isinstance(action, Fetch):
+            from provision.engine.fetch import fetch
+
+            fetch(self, step, action)
+
+    def _run(self, step: Step, action: Run) -> None:
+        done = self.command(action.program)
+        if action.judge is None:
+            if done.code != 0:
+                raise failed(step.name, done.code, _text(done.stderr or done.stdout), None)
+            return
+        findings = action.judge(done.stdout)
+        self.findings.extend(findings)
+        errors = [one for one in findings if one.severity is Severity.ERROR]
+        after = action.on_fail if errors else action.on_pass
+        if after is not None:
+            self._must(step, after)
+        if errors:
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise StepFailedError(f"{step.name}: {errors[0].message}{more}", hint=errors[0].fix)
+
+    def _must(self, step: Step, program: Program) -> None:
+        done = self.command(program)
+        if done.code != 0:
+            raise failed(step.name, done.code, _text(done.stderr or done.stdout), None)
+
+    def command(
+        self, program: Program, *, on_output: OnOutput | None = None, capture: bool = True
+    ) -> Completed:
+        """Run an idempotent program, again after a lost link."""
+        for attempt in range(1, TRIES + 1):
+            started = time.monotonic()
+            try:
+                done = self.link.run(program, on_output=on_output, capture=capture)
+            except LinkLostError as error:
+                self.emit(CommandRan(program.shown, None, time.monotonic() - started))
+                if attempt == TRIES or self.stop.now:
+                    raise
+                self.recover(error)
+            else:
+                self.emit(CommandRan(program.shown, done.code, done.seconds))
+                return done
+        raise AssertionError("unreachable")
+
+    def recover(self, error: LinkLostError) -> None:
+        """Make a new connection, and hold the host again."""
+        self.emit(LinkLost(error.message))
+        self.link.reconnect()
+        self._regain()
+
+    def detached(self, program: Program) -> tuple[int, str]:
+        """Run a program apart from the connection and follow it; return its exit code and its last lines."""
+        step = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+        started = self.command(catalogue.detach(self.state_dir, step, program))
+        if started.code == LOCKED:
+            raise StepFailedError(
+                "another step still runs on the host", hint="run the same command again to wait for it"
+            )
+        if started.code != 0:
+            raise failed(program.script, started.code, _text(started.stderr or started.stdout), None)
+        begun = time.monotonic()
+        code, tail = self.follow(step, program.secrets)
+        self.emit(CommandRan(f"detached {step}: {program.shown}", code, time.monotonic() - begun))
+        return code, tail
+
+    def follow(self, step: str, hidden: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Follow a detached step from its first byte to its end, across lost links; return exit code and last lines."""
+        lines = Lines(self.emit, hidden)
+
+        def take(name: str, piece: bytes) -> None:
+            if name == "stdout":
+                lines.feed(piece)
+            self.stop.during_step()
+
+        losses = 0
+        while True:
+            seen = lines.bytes
+            try:
+                done = self.link.run(
+                    catalogue.follow(self.state_dir, step, seen), on_output=take, capture=False
+                )
+            except InterruptedRunError:
+                self.link.run(catalogue.stop_step(self.state_dir, step))
+                raise
+            except LinkLostError as error:
+                if self.stop.now:
+                    raise InterruptedRunError("stopped on request in the middle of a step") from error
+                losses = losses + 1 if lines.bytes == seen else 0
+                if losses > TRIES:
+                    raise
+                self.recover(error)
+            else:
+                lines.end()
+                return done.code, "\n".join(lines.tail)
+
+
+class Lines:
+    """Cuts a byte stream into lines to show, counting the bytes, keeping the last lines."""
+
+    def __init__(self, emit: Emit, hidden: tuple[str, ...]) -> None:
+        self._emit = emit
+        self._hidden = hidden
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._part = ""
+        self.bytes = 0
+        self.tail: list[str] = []
+
+    def feed(self, piece: bytes) -> None:
+        """Take a piece; a carriage return ends a line too, as progress bars use it."""
+        self.bytes += len(piece)
+        *whole, self._part = (
+            (self._part + self._decoder.decode(piece)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        )
+        for line in whole:
+            self._show(line)
+        # A line without an end must not grow without bound.
+        if len(self._part) > 1 << 16:
+            self.end()
+
+    def end(self) -> None:
+        """Show what is left without a newline."""
+        if self._part:
+            self._show(self._part)
+            self._part = ""
+
+    def _show(self, line: str) -> None:
+        if not line.strip():
+            return
+        for text in self._hidden:
+            line = line.replace(text, "***")
+        self._emit(StepOutput(line))
+        self.tail.append(line)
+        del self.tail[:-TAIL]
+
+
+def failed(
+    name: str, code: int, output: str, explain: Callable[[str], tuple[str, str | None] | None] | None
+) -> StepFailedError:
+    """Return the error for a step that ended badly: the known cause, else its last line."""
+    if code == VANISHED:
+        return StepFailedError(
+            f"{name}: it was killed on the host, or the machine restarted",
+            hint="run the same command again: what was half done is taken up or replaced",
+            detail=output or None,
+        )
+    known = explain(output) if explain else None
+    if known is not None:
+        message, hint = known
+        return StepFailedError(f"{name}: {message}", hint=hint, detail=output or None)
+    lines = [one.strip() for one in output.splitlines() if one.strip()]
+    last = lines[-1] if lines else "it printed nothing"
+    return StepFailedError(f"{name}: exit code {code}: {last}", detail=output or None)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

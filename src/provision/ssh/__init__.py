@@ -1,0 +1,1 @@
+"""The only importer of fabric and paramiko: configuration, host keys, connections, commands."""

@@ -1,0 +1,263 @@
+"""The engine's link to one host: runs programs, holds the lease, notices a frozen peer, reconnects."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+import paramiko
+
+from provision.errors import (
+    AuthenticationError,
+    HostKeyError,
+    LinkLostError,
+    UnreachableError,
+    UnsupportedHostError,
+)
+from provision.model.link import Completed, OnOutput
+from provision.remote.command import compose
+from provision.remote.sources import source
+from provision.ssh import profile
+from provision.ssh.connection import Connection, DroppedError
+from provision.ssh.dial import UnknownNameError
+from provision.ssh.execute import Drain, request_exec, run_command
+
+if TYPE_CHECKING:
+    from provision.model.plan import Program
+    from provision.remote.command import Command
+    from provision.ssh.route import Route, Settings
+
+FIRST_TRIES = 3
+"""For a host that refuses or does not answer: more only makes the user wait."""
+DROPPED_TRIES = 8
+RECONNECT_SECONDS = 120.0
+"""After a lost link the host is given so long to come back."""
+
+
+class SshLink:
+    """One host over SSH; used by one worker, but `close` may be called from any thread."""
+
+    def __init__(self, route: Route, settings: Settings) -> None:
+        self._route = route
+        self._settings = settings
+        self._connections: list[Connection] = []
+        self._heartbeat: Heartbeat | None = None
+        self._closed = False
+        self.notes: list[str] = []
+        self._connect(patient=False)
+
+    def run(
+        self,
+        program: Program,
+        *,
+        on_output: OnOutput | None = None,
+        capture: bool = True,
+        stream: BinaryIO | None = None,
+    ) -> Completed:
+        """Run one program and return how it ended (see `Link.run`)."""
+        channel = self._session()
+        return run_command(
+            channel,
+            _composed(program, stream is not None),
+            timeout=program.timeout,
+            on_output=on_output,
+            capture=capture,
+            stream=stream,
+            alive=self._alive,
+        )
+
+    def hold(self, program: Program) -> tuple[SshLease | None, str]:
+        """Start the lease program; return the lease, or ``None`` with its holder's name."""
+        channel = self._session()
+        command = _composed(program, with_stdin=True)
+        drain = Drain(channel, command.nonce, None, capture=True)
+        request_exec(channel, command.line)
+        channel.sendall(command.stdin)
+        deadline = time.monotonic() + profile.CHANNEL
+        while b"\n" not in drain.stdout:
+            ended = drain.step(0.2)
+            if ended or drain.over or time.monotonic() > deadline:
+                break
+        line = bytes(drain.stdout).decode("utf-8", "replace").strip()
+        if line == "held":
+            lease = SshLease(channel)
+            self._beating().lease = lease
+            return lease, ""
+        channel.close()
+        if line.startswith("busy"):
+            return None, line[5:].strip()
+        if drain.out.exit_code is None:
+            raise LinkLostError("the link was lost while the host was being reserved")
+        return (
+            None,
+            f"nobody: {bytes(drain.stderr).decode('utf-8', 'replace').strip() or 'cannot lock there'}",
+        )
+
+    def reconnect(self) -> None:
+        """Drop what is left of the connection and make a new one, patiently."""
+        self._drop()
+        self._connect(patient=True)
+
+    def close(self) -> None:
+        """End the connection; safe to call twice, and from another thread."""
+        self._closed = True
+        self._drop()
+
+    def transport(self) -> paramiko.Transport:
+        """Return the transport, for an interactive session."""
+        return self._connections[-1].transport
+
+    def _drop(self) -> None:
+        beating, self._heartbeat = self._heartbeat, None
+        if beating is not None:
+            beating.stop()
+        while self._connections:
+            self._connections.pop().close()
+
+    def _connect(self, *, patient: bool) -> None:
+        try:
+            self._add_connection()
+        except (AuthenticationError, HostKeyError, UnsupportedHostError, UnknownNameError):
+            raise
+        except UnreachableError as error:
+            self._connect_again(error, patient=patient)
+
+    def _connect_again(self, first: UnreachableError, *, patient: bool) -> None:
+        """Try again with growing, jittered pauses; tenacity is imported only when something failed."""
+        import tenacity
+
+        dropped = isinstance(first, DroppedError)
+        stop = (
+            tenacity.stop_after_delay(RECONNECT_SECONDS)
+            if patient
+            else tenacity.stop_after_attempt((DROPPED_TRIES if dropped else FIRST_TRIES) - 1)
+        )
+        pause = tenacity.wait_exponential_jitter(initial=0.5, max=10 if patient else 4, jitter=1)
+        final = (AuthenticationError, HostKeyError, UnsupportedHostError, UnknownNameError)
+        retrying = tenacity.Retrying(
+            stop=stop,
+            wait=pause,
+            retry=tenacity.retry_if_exception(
+                lambda e: isinstance(e, UnreachableError) and not isinstance(e, final)
+            ),
+            reraise=True,
+        )
+        time.sleep(0.2 + secrets.randbelow(1000) / 1000)
+        retrying(self._add_connection)
+
+    def _add_connection(self) -> None:
+        if self._closed:
+            raise UnreachableError("the run was stopped")
+        connection = Connection(self._route, self._settings)
+        self.notes.extend(note for note in connection.notes if note not in self.notes)
+        self._connections.append(connection)
+
+    def _session(self) -> paramiko.Channel:
+        try:
+            return self._open_session()
+        except paramiko.ChannelException:
+            # The server allows one session a connection, and the lease has it: a connection more.
+            self._add_connection()
+            try:
+                return self._open_session()
+            except paramiko.ChannelException as error:
+                raise UnreachableError(f"the server refuses a session: {error.text}") from error
+
+    def _open_session(self) -> paramiko.Channel:
+        if not self._connections:
+            raise LinkLostError("there is no connection")
+        try:
+            return self.transport().open_session(
+                window_size=profile.WINDOW, max_packet_size=profile.PACKET, timeout=profile.CHANNEL
+            )
+        except paramiko.ChannelException:
+            raise
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise LinkLostError(f"the link was lost: {error}") from error
+
+    def _alive(self) -> None:
+        """Raise when the peer has been silent for too long; called while waiting for output."""
+        if self._closed:
+            raise LinkLostError("the run was stopped")
+        if self._beating().silent_seconds() > profile.SILENCE:
+            for connection in self._connections:
+                connection.transport.close()
+            raise LinkLostError(f"the host has been silent for {profile.SILENCE:.0f} s")
+
+    def _beating(self) -> Heartbeat:
+        if self._heartbeat is None:
+            self._heartbeat = Heartbeat(self._connections)
+            self._heartbeat.start()
+        return self._heartbeat
+
+
+class SshLease:
+    """A lease: a channel whose far end holds the lock while bytes keep coming."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    @property
+    def held(self) -> bool:
+        """Whether the far end is still there."""
+        channel = self._channel
+        return not (channel.closed or channel.eof_received) and channel.transport.is_active()
+
+    def beat(self) -> None:
+        """Send one sign of life."""
+        if self.held:
+            self._channel.sendall(b".")
+
+    def release(self) -> None:
+        """Give the host free: the holder sees the end of its input."""
+        if self.held:
+            self._channel.shutdown_write()
+            # The holder's last act is to close: waited for, so that a next run finds the host free.
+            deadline = time.monotonic() + 2
+            while self.held and time.monotonic() < deadline:
+                time.sleep(0.005)
+        self._channel.close()
+
+
+class Heartbeat(threading.Thread):
+    """Asks every connection for a sign of life, and gives one for the lease.
+
+    paramiko's own keep-alive asks for no answer, so a frozen peer would never be noticed.
+    """
+
+    def __init__(self, connections: list[Connection]) -> None:
+        super().__init__(name="provision-heartbeat", daemon=True)
+        self._connections = connections
+        self._stopped = threading.Event()
+        self._answered = time.monotonic()
+        self.lease: SshLease | None = None
+
+    def silent_seconds(self) -> float:
+        """Return the seconds since every connection last answered, less the pause between two questions."""
+        return time.monotonic() - self._answered
+
+    def stop(self) -> None:
+        """End the thread after its present question."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Ask, until stopped or until a connection is gone."""
+        while not self._stopped.is_set():
+            try:
+                if self.lease is not None:
+                    self.lease.beat()
+                for connection in tuple(self._connections):
+                    connection.transport.global_request("keepalive@openssh.com", wait=True)
+                    if not connection.transport.is_active():
+                        return
+            except (paramiko.SSHException, OSError, EOFError, IndexError):
+                return
+            self._answered = time.monotonic()
+            self._stopped.wait(profile.HEARTBEAT)
+
+
+def _composed(program: Program, with_stdin: bool) -> Command:
+    data = program.data if program.data is not None else (b"" if with_stdin else None)
+    return compose(source(program.script), program.arguments, nonce=secrets.token_hex(16), data=data)

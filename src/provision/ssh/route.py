@@ -1,0 +1,44 @@
+"""Where a connection goes through: a host, and the jump hosts before it, every one resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from provision.inventory.alias import AliasValues
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.model.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One machine on the way, the target included."""
+
+    host: Host
+    user: str
+    alias: AliasValues = field(default_factory=AliasValues)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to connect, the same for every host of a run."""
+
+    host_keys: str = "accept-new"
+    """``accept-new`` or ``strict``."""
+    ask_passphrase: Callable[[str], str | None] | None = None
+    ask_password: Callable[[str], str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The hops to a host, in the order in which they are passed; the last one is the host."""
+
+    hops: tuple[Hop, ...]
+
+    @property
+    def target(self) -> Hop:
+        """The host itself."""
+        return self.hops[-1]
