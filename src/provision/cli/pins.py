@@ -1,0 +1,57 @@
+"""Checksums of installers that were pinned at first use, in a file beside the playbook, to be committed."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from provision.errors import BadFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "installers.pinned.json"
+
+
+class PinFile:
+    """File name to sha256; written by rename."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._lock = threading.Lock()
+        self._pins: dict[str, str] | None = None
+
+    def find(self, file_name: str) -> str | None:
+        """Return the checksum that the first use found.
+
+        Raises:
+            BadFileError: the file is there and cannot be read.
+        """
+        with self._lock:
+            return self._read().get(file_name)
+
+    def remember(self, file_name: str, sha256: str) -> None:
+        """Keep it."""
+        with self._lock:
+            pins = self._read()
+            pins[file_name] = sha256
+            part = self._path.with_suffix(".new")
+            part.write_text(json.dumps(dict(sorted(pins.items())), indent=2) + "\n", encoding="utf-8")
+            os.replace(part, self._path)  # noqa: PTH105 - the same as Path.replace, and atomic by name
+
+    def _read(self) -> dict[str, str]:
+        if self._pins is None:
+            try:
+                text = self._path.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                text = "{}"
+            try:
+                read = json.loads(text)
+            except ValueError as error:
+                raise BadFileError(f"{self._path}: not JSON: {error}", hint="restore it from your repository") from error
+            if not isinstance(read, dict) or not all(isinstance(one, str) for one in read.values()):
+                raise BadFileError(f"{self._path}: expected file names with their sha256")
+            self._pins = read
+        return self._pins

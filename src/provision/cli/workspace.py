@@ -1,0 +1,114 @@
+"""What a command works with: the inventory, the project and the way to each host."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.errors import UsageError
+from provision.inventory import find_inventory, load_inventory
+from provision.project import find_root, load_project
+from provision.ssh.alias import resolve as resolve_alias
+from provision.ssh.route import Hop, Route, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.inventory.alias import AliasValues
+    from provision.inventory.inventory import Inventory
+    from provision.model.host import Host
+    from provision.project import Project
+
+MAX_HOPS = 8
+
+
+@dataclass
+class Workspace:
+    """The inventory and project that the working folder belongs to."""
+
+    inventory: Inventory
+    project: Project
+    aliases: dict[str, AliasValues] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, inventory: str | None) -> Workspace:
+        """Find and read hosts.yaml and provision.yaml.
+
+        Raises:
+            UsageError: there is no hosts.yaml, or a file cannot be taken.
+        """
+        here = Path.cwd()
+        path = find_inventory(here, inventory, os.environ, find_root(here))
+        if path is None:
+            raise UsageError(
+                "there is no hosts.yaml here, in a parent folder of the project, or in the configuration folder",
+                hint="provision init    writes one; or give one with -i FILE",
+            )
+        return cls(load_inventory(path), load_project(here))
+
+    def select(self, patterns: Sequence[str]) -> tuple[Host, ...]:
+        """Return the hosts that the words of a command line mean, resolved."""
+        return tuple(self.host(name) for name in self.inventory.select(patterns, self.project.default))
+
+    def host(self, name: str) -> Host:
+        """Return one host with every setting resolved, its login name included."""
+        alias = self.inventory.alias_of(name)
+        values = self._alias(alias) if alias else None
+        host = self.inventory.resolve(name, values)
+        return host if host.user else replace(host, user=_local_user())
+
+    def route(self, host: Host) -> Route:
+        """Return the hops to a host, jump hosts before jump hosts included.
+
+        Raises:
+            UsageError: the jump hosts form a circle.
+        """
+        return Route(tuple(self._hops(host, self._alias(host.ssh) if host.ssh else None, ())))
+
+    def _hops(self, host: Host, alias: AliasValues | None, passed: tuple[str, ...]) -> list[Hop]:
+        if host.name in passed or len(passed) > MAX_HOPS:
+            way = " -> ".join((*reversed(passed), host.name))
+            raise UsageError(f"the jump hosts lead in a circle, or are too many: {way}")
+        hops: list[Hop] = []
+        for name in host.jump:
+            hop_alias = self._hop_alias(name)
+            hop = self.inventory.resolve_hop(name, hop_alias)
+            hops.extend(self._hops(hop, hop_alias, (*passed, host.name)))
+        user = host.user or _local_user()
+        return [*hops, Hop(host, user, alias) if alias else Hop(host, user)]
+
+    def _hop_alias(self, name: str) -> AliasValues | None:
+        if name not in self.inventory.hosts:
+            return self._alias(name)
+        alias = self.inventory.alias_of(name)
+        return self._alias(alias) if alias else None
+
+    def _alias(self, name: str) -> AliasValues:
+        if name not in self.aliases:
+            self.aliases[name] = resolve_alias(name)
+        return self.aliases[name]
+
+
+def settings(host_keys: str) -> Settings:
+    """Return how to connect, with questions only where somebody can answer them."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return Settings(host_keys)
+    return Settings(host_keys, ask_passphrase=_ask, ask_password=_ask)
+
+
+def _ask(prompt: str) -> str | None:
+    try:
+        return getpass.getpass(prompt if prompt.endswith(" ") else f"{prompt}: ") or None
+    except EOFError:
+        return None
+
+
+def _local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise UsageError("this machine does not know your login name", hint="give `user:` in hosts.yaml") from error

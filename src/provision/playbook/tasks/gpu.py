@@ -1,0 +1,46 @@
+"""The task `gpu`: judged against what is expected of the host, never installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision import gpu
+from provision.model.plan import Finding, Severity, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from provision.model.facts import Facts
+    from provision.model.host import Expect
+
+
+@dataclass(frozen=True, slots=True)
+class GpuTask:
+    """The GPUs and the driver that a host must have."""
+
+    expect: Expect
+
+    def asks(self) -> Iterable[str]:
+        """Nothing beyond what the probe always reads."""
+        return ()
+
+    def plan(self, facts: Facts) -> Iterable[Step]:  # noqa: ARG002 - a driver is never installed, whatever the facts
+        """Nothing is ever done: a driver belongs to whoever made the machine."""
+        return ()
+
+    def objections(self, facts: Facts) -> Iterable[Finding]:
+        """What makes a build pointless: the machine is not the one that was ordered."""
+        return (
+            one
+            for one in gpu.judge(facts, self.expect)
+            if one.severity is Severity.ERROR and one.code not in gpu.AFTER_BUILD
+        )
+
+    def judge(self, facts: Facts) -> Iterable[Finding]:
+        """Compare with what is expected, and say what is wrong with the cards."""
+        return gpu.judge(facts, self.expect)
+
+    def checks(self, facts: Facts) -> Iterable[Step]:  # noqa: ARG002 - the environment's task computes on the GPUs
+        """The deep check belongs to the environment."""
+        return ()
