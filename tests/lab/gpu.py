@@ -1,0 +1,45 @@
+"""A recorded nvidia-smi on a host, and the driver's file under /proc."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.lab.disk import Disk
+    from tests.lab.knobs import Knobs
+
+PROGRAM = Path(__file__).with_name("recorded_nvidia_smi.sh")
+RECORDING = "/usr/share/recorded-nvidia-smi"
+DRIVER_FILE = "proc-driver-version"
+
+
+def install_recorded(disk: Disk, knobs: Knobs) -> None:
+    """Put the recording and the program that replays it on the host's disk."""
+    if knobs.gpu is None:
+        return
+    folder = disk.place(RECORDING)
+    folder.mkdir()
+    folder.chmod(0o755)
+    for recorded in sorted(knobs.gpu.iterdir()):
+        shutil.copyfile(recorded, folder / recorded.name)
+    mode = (
+        f"hang={'yes' if knobs.gpu_hang else ''}\nexit={'' if knobs.gpu_exit is None else knobs.gpu_exit}\n"
+    )
+    disk.write(f"{RECORDING}/mode", mode)
+    disk.write("/usr/bin/nvidia-smi", PROGRAM.read_text(), 0o755)
+
+
+def show_driver(init: int, recording: Path) -> None:
+    """Make the host's /proc/driver/nvidia/version say what was recorded, if it was."""
+    version = recording / DRIVER_FILE
+    if not version.is_file():
+        return
+    script = (
+        "mount -t tmpfs -o mode=555 driver /proc/driver && mkdir /proc/driver/nvidia && "
+        "cat >/proc/driver/nvidia/version"
+    )
+    enter = ["nsenter", f"--target={init}", "--mount", "--root", "--wd=/"]
+    subprocess.run([*enter, "sh", "-c", script], input=version.read_bytes(), check=True)
