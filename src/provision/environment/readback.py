@@ -1,0 +1,189 @@
+"""Judges what is installed against what environment.yml asked for: conda's exit code 0 proves nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from provision.environment.builds import asks_for_cpu, cpu_builds
+from provision.environment.listing import CondaPackage, Listing, PipPackage, parse_listing
+from provision.environment.matchspec import MatchSpec, parse
+from provision.environment.requirement import PipLine, requirements
+from provision.model.plan import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["CondaPackage", "Listing", "PipPackage", "judge", "judge_output", "parse_listing"]
+
+_SHOWN = 5
+
+
+def judge_output(
+    spec_dependencies: Sequence[str], pip_requirements: Sequence[str], output: bytes, *, cuda_expected: bool
+) -> tuple[Finding, ...]:
+    """Judge the script's output; one that cannot be read is a finding too, ENV-LISTING."""
+    try:
+        listing = parse_listing(output)
+    except ValueError as error:
+        return (Finding("ENV-LISTING", Severity.ERROR, f"what is installed could not be read: {error}"),)
+    return judge(spec_dependencies, pip_requirements, listing, cuda_expected=cuda_expected)
+
+
+def judge(
+    spec_dependencies: Sequence[str],
+    pip_requirements: Sequence[str],
+    listing: Listing,
+    *,
+    cuda_expected: bool,
+) -> tuple[Finding, ...]:
+    """Return everything that is not as it was asked for; nothing when all is met.
+
+    Args:
+        spec_dependencies: The conda dependencies, as written in environment.yml.
+        pip_requirements: The lines of its pip section, option lines and comments included.
+        listing: What the host has.
+        cuda_expected: Whether the environment is meant to use a GPU.
+    """
+    specs, bad = _specs(spec_dependencies)
+    return (
+        *bad,
+        *_unmet(specs, listing),
+        *_pip(pip_requirements, listing),
+        *_files(listing),
+        *(_cpu(specs, listing) if cuda_expected else ()),
+        *_unread(listing),
+    )
+
+
+def _specs(dependencies: Sequence[str]) -> tuple[list[MatchSpec], list[Finding]]:
+    specs, bad = [], []
+    for text in dependencies:
+        try:
+            specs.append(parse(text))
+        except ValueError as error:
+            bad.append(Finding("ENV-SPEC-BAD", Severity.ERROR, str(error), "correct it in environment.yml"))
+    return specs, bad
+
+
+def _unmet(specs: Sequence[MatchSpec], listing: Listing) -> Iterator[Finding]:
+    installed = {one.name.lower(): one for one in listing.conda}
+    for spec in specs:
+        package = installed.get(spec.name)
+        if spec.virtual or (package is not None and _satisfies(spec, package)):
+            continue
+        there = f"there is {package.shown}" if package is not None else "there is no package of that name"
+        yield Finding(
+            "ENV-SPEC-UNMET",
+            Severity.ERROR,
+            f"environment.yml asks for {spec.text!r}, {there}",
+            "the solver did not do what was asked: check spelling, version and channels of this line",
+        )
+
+
+def _satisfies(spec: MatchSpec, package: CondaPackage) -> bool:
+    return spec.matches(
+        package.name, package.version, package.build, package.channel, build_number=package.build_number
+    )
+
+
+def _pip(lines: Sequence[str], listing: Listing) -> Iterator[Finding]:
+    wanted: list[PipLine] = []
+    for line in "\n".join(lines).replace("\\\n", " ").splitlines():
+        try:
+            wanted += requirements([line])
+        except ValueError as error:
+            yield Finding("ENV-PIP-BAD", Severity.ERROR, str(error), "correct it in the pip section")
+    if not wanted:
+        return
+    names = {canonicalize_name(one.name) for one in listing.pip} | {one.name for one in listing.conda}
+    if listing.markers is None or "pip" not in names:
+        what = "pip" if listing.markers is not None else "Python"
+        yield Finding(
+            "ENV-PIP-ABSENT",
+            Severity.ERROR,
+            f"environment.yml has a pip section, but the environment has no {what}",
+            f"add {what.lower()} to the dependencies",
+        )
+    for line_ in wanted:
+        if listing.markers is not None and not line_.applies(listing.markers):
+            continue
+        if not line_.met_by(listing.pip):
+            yield Finding(
+                "ENV-PIP-UNMET",
+                Severity.ERROR,
+                f"the pip section asks for {line_.text!r}, {_found(line_, listing.pip)}",
+                "two lines, or a conda package and a line, may ask for different versions",
+            )
+
+
+def _found(line: PipLine, packages: Sequence[PipPackage]) -> str:
+    there = [one for one in packages if canonicalize_name(one.name) == line.name]
+    if not there:
+        return "nothing of that name is installed" if line.name else "nothing was installed from there"
+    return "there is " + " and ".join(
+        f"{one.name} {one.version} ({one.installer or 'unknown'})" for one in there
+    )
+
+
+def _files(listing: Listing) -> Iterator[Finding]:
+    owners = {canonicalize_name(one.name): one.installer for one in listing.pip}
+    broken: list[CondaPackage] = []
+    replaced: list[CondaPackage] = []
+    for package in listing.conda:
+        if package.missing:
+            by_pip = [
+                one for one in package.distributions if owners.get(canonicalize_name(one)) in {"pip", "uv"}
+            ]
+            (replaced if by_pip else broken).append(package)
+    if broken:
+        yield Finding(
+            "ENV-FILES-MISSING",
+            Severity.ERROR,
+            "files of installed packages are missing: " + _listed(broken),
+            "the package cache or the disk is damaged: build the environment anew",
+        )
+    if replaced:
+        # pip removes conda's files before it puts its own: it works, but conda no longer knows what is there.
+        yield Finding(
+            "ENV-PIP-REPLACED",
+            Severity.WARNING,
+            "pip replaced packages that conda had installed: " + _listed(replaced),
+            "name each of them once, as a dependency or in the pip section",
+        )
+    unseen = sum(one.missing is None for one in listing.conda)
+    if unseen:
+        text = f"the files of {unseen} packages were not looked at for lack of time"
+        yield Finding("ENV-FILES-UNSEEN", Severity.INFO, text)
+
+
+def _listed(packages: Sequence[CondaPackage]) -> str:
+    shown = ", ".join(
+        f"{one.name} ({one.missing} of {one.files}"
+        + (f", {one.missing_examples[0]})" if one.missing_examples else ")")
+        for one in packages[:_SHOWN]
+    )
+    return shown + (f", and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else "")
+
+
+def _cpu(specs: Sequence[MatchSpec], listing: Listing) -> Iterator[Finding]:
+    builds = list(cpu_builds(listing))
+    if not builds:
+        return
+    chosen = any(asks_for_cpu(spec) for spec in specs)
+    yield Finding(
+        "ENV-CPU-BUILD",
+        Severity.WARNING if chosen else Severity.ERROR,
+        "built for the CPU, on a host whose GPU is meant to be used: "
+        + ", ".join(text for _, text in builds),
+        "environment.yml itself asks for it"
+        if chosen
+        else f"ask for its CUDA build: {builds[0][0]}=*=*cuda*",
+    )
+
+
+def _unread(listing: Listing) -> Iterator[Finding]:
+    if listing.problems:
+        text = f"{len(listing.problems)} records of installed packages cannot be read: {listing.problems[0]}"
+        yield Finding("ENV-LISTING", Severity.WARNING, text, "build the environment anew")

@@ -1,0 +1,1 @@
+"""Conda installers: which versions exist, and the checksum that each must have."""
