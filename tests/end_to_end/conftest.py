@@ -1,0 +1,34 @@
+"""A laptop, a web server with a channel and an installer, for every end-to-end test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.laptop import Laptop
+from tests.standin.conftest import channel, installers, shared
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from provision.demo.standin.channel import Channel
+    from tests.lab.lab import Lab
+    from tests.standin.conftest import Installers
+
+__all__ = ["channel", "installers", "shared"]
+
+
+@pytest.fixture
+def laptop(lab: Lab, channel: Channel, installers: Installers, tmp_path: Path) -> Laptop:  # noqa: F811 - the fixture above
+    """A user's machine whose project asks for a small environment."""
+    installer = installers["26.7.1"]
+    served = tmp_path / "served"
+    shutil.copytree(channel.path, served, copy_function=os.link)
+    os.link(installer.path, served / installer.path.name)
+    laptop = Laptop(tmp_path / "home", lab.serve(served), installer)
+    laptop.playbook({"environment": {}})
+    laptop.environment_yml("python", "pip", "standin-alpha=1")
+    return laptop
