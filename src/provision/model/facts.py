@@ -228,7 +228,7 @@ class Facts:
     paths: tuple[tuple[str, str], ...] = ()
     """Answer for each path that the playbook asked about: ``absent``, ``directory``, or ``file:<mode>:<sha256>``."""
     unless: tuple[tuple[str, int], ...] = ()
-    """Exit code of each `unless` command of the playbook."""
+    """Exit code of each `unless` question of the playbook, by the question's id."""
     packages: tuple[tuple[str, str | None], ...] = ()
     """System packages asked about, with the installed version."""
     home_owned: bool = True

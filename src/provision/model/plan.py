@@ -42,14 +42,17 @@ class Program:
     @property
     def shown(self) -> str:
         """The program as a log line shows it: never its data, long arguments by their size, secrets hidden."""
-        words = (one if len(one) <= 200 else f"<{len(one)} characters>" for one in self.arguments)
+        words = (one if len(one) <= LONG else f"<{len(one)} characters>" for one in self.arguments)
         text = " ".join((self.script, *words)).replace("\n", "\\n")
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
 
 
-JudgeOutput: TypeAlias = Callable[[bytes], "tuple[Finding, ...]"]
+LONG = 200
+"""Characters of an argument that a log line shows."""
+
+JudgeOutput: TypeAlias = Callable[[bytes], tuple[Finding, ...]]
 """Judges what a program printed; error findings make the step fail."""
 
 
@@ -70,7 +73,7 @@ class Detached:
     """Run a program on the host apart from the connection, holding step.lock, and follow its output."""
 
     program: Program
-    explain: Callable[[str], "tuple[str, str | None] | None"] | None = None
+    explain: Callable[[str], tuple[str, str | None] | None] | None = None
     """Turns the output of a failure into what happened and what to do, where it knows the signature."""
 
 

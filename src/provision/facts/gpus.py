@@ -1,0 +1,194 @@
+"""Accelerators: what nvidia-smi, the PCI bus and the kernel say of them.
+
+Exit codes and texts: NVIDIA's manual of nvidia-smi, section "RETURN VALUE"; 18 is not in it, and is what a
+mismatch of driver and library gives. A text that says a reading failed is never taken for "does not apply".
+"""
+
+from __future__ import annotations
+
+import re
+
+from provision.facts.lines import Lines, number
+from provision.model.facts import Gpu, GpuFacts, GpuProcess
+
+HUNG = 124
+"""The exit code that stands for a call that had to be ended."""
+_KILLED = 137
+_UNFINISHED = 255
+_GIVES_DATA = frozenset({0, 14})
+"""14: the infoROM is corrupt, and the data is printed all the same."""
+
+_NULLS = frozenset({"", "n/a", "[n/a]", "none", "[none]", "not supported", "[not supported]"})
+_FAILURE = re.compile(
+    r"ERR!|\bError\b|Permission|requires reset|\bLost\b|Not Found|Unknown|Failed|Timeout", re.IGNORECASE
+)
+_EXIT = re.compile(r"exit=([0-9]{1,3})")
+_CUDA = re.compile(r"CUDA (?:UMD )?Version *: *(\d{1,3}\.\d{1,3})")
+_DRIVER = re.compile(r"(?:Driver|KMD) Version *: *(\d{2,5}(?:\.\d{1,5}){1,3})")
+_VERSION = re.compile(r"\d{2,5}(?:\.\d{1,5}){1,3}")
+_UUID = re.compile(r"(?:GPU|MIG)-[0-9a-fA-F][0-9a-zA-Z/-]{3,120}")
+_MIG = re.compile(r"\(UUID: *(MIG-[^)\s]{4,120})\)")
+
+_TYPED = frozenset(
+    {
+        "index",
+        "name",
+        "uuid",
+        "pci.bus_id",
+        "driver_version",
+        "compute_cap",
+        "memory.total",
+        "memory.used",
+        "persistence_mode",
+        "compute_mode",
+        "mig.mode.current",
+        "ecc.mode.current",
+    }
+)
+_SHAPES: dict[str, re.Pattern[str]] = {
+    "index": re.compile(r"\d{1,6}"),
+    "uuid": _UUID,
+    "compute_cap": re.compile(r"\d{1,2}\.\d{1,2}"),
+    "memory.total": re.compile(r"\d{1,12}(?: MiB)?"),
+    "memory.used": re.compile(r"\d{1,12}(?: MiB)?"),
+    "persistence_mode": re.compile(r"Enabled|Disabled"),
+    "mig.mode.current": re.compile(r"Enabled|Disabled"),
+    "ecc.mode.current": re.compile(r"Enabled|Disabled"),
+}
+"""What a reading looks like when it is one; anything else in its place is a failure."""
+_MESSAGE_LENGTH = 500
+_MOST_GPUS = 1024
+
+
+def gpu_facts(lines: Lines) -> tuple[GpuFacts, tuple[str, ...]]:
+    """Return what is known of the accelerators, and the parts that gave no answer."""
+    query, code = _answer(lines, "gpu.query")
+    header, header_code = _answer(lines, "gpu.header")
+    present = lines.first("gpu.smi") == "present"
+    if not present:
+        code = None
+    elif code is None:
+        # It was asked and never answered: neither a result nor an exit code came through.
+        code = HUNG if not lines.all("gpu.query") else _UNFINISHED
+    gpus = _gpus(lines, query) if code in _GIVES_DATA else ()
+    head = "\n".join(header)
+    problems = (
+        [] if header_code in {None, 0, 14} or code != 0 else [f"nvidia-smi without arguments: exit {header_code}"]
+    )
+    facts = GpuFacts(
+        nvidia_smi=code,
+        message=_message(query or header) if present and (code != 0 or not gpus) else None,
+        gpus=gpus,
+        mig_devices=tuple(_MIG.findall("\n".join(_answer(lines, "gpu.list")[0]))),
+        processes=_processes(lines),
+        driver=_driver(lines, query, head),
+        driver_loaded=_version(lines.first("gpu.loaded")),
+        driver_installed=_version(lines.first("gpu.installed")),
+        cuda=match[1] if (match := _CUDA.search(head)) else None,
+        pci_devices=tuple(text.split(" ")[0] for text in lines.all("pci")),
+        fabric_manager=lines.first("gpu.fabric_manager"),
+        xid=tuple(lines.all("gpu.xid")[-50:]),
+        amd=", ".join(lines.all("gpu.amd")) or None,
+        ascend=_message(lines.all("gpu.ascend")),
+        libcuda=lines.first("gpu.libcuda"),
+    )
+    return facts, tuple(problems)
+
+
+def _answer(lines: Lines, key: str) -> tuple[list[str], int | None]:
+    """Return what one call printed, and its exit code; ``None``: it printed too much, or nothing."""
+    texts = lines.all(key)
+    if not texts or not (match := _EXIT.fullmatch(texts[-1])):
+        return [text for text in texts if text.strip()], None
+    code = int(match[1])
+    return [text for text in texts[:-1] if text.strip()], HUNG if code == _KILLED else code
+
+
+def _message(texts: list[str]) -> str | None:
+    return "\n".join(text.strip() for text in texts[:10])[:_MESSAGE_LENGTH] or None
+
+
+def _names(lines: Lines) -> list[str]:
+    return (lines.first("gpu.fields") or "").split(",")
+
+
+def _cells(text: str) -> list[str]:
+    return [cell.strip() for cell in text.split(",")]
+
+
+def _gpus(lines: Lines, rows: list[str]) -> tuple[Gpu, ...]:
+    names = _names(lines)
+    return tuple(_gpu(names, _cells(row), row) for row in rows[:_MOST_GPUS])
+
+
+def _gpu(names: list[str], cells: list[str], row: str) -> Gpu:
+    if len(cells) != len(names):
+        return Gpu(index=None, uuid="", name="", failures=(f"row: {row.strip()[:200]}",))
+    texts = dict(zip(names, cells, strict=True))
+    failures = tuple(f"{name}: {text[:200]}" for name, text in texts.items() if _failed(name, text))
+    good = {name: text for name, text in texts.items() if not _failed(name, text) and text.lower() not in _NULLS}
+    return Gpu(
+        index=number(good.get("index")),
+        uuid=good.get("uuid", ""),
+        name=good.get("name", ""),
+        bus_id=good.get("pci.bus_id"),
+        compute_capability=good.get("compute_cap"),
+        memory_mib=_mib(good.get("memory.total")),
+        memory_used_mib=_mib(good.get("memory.used")),
+        persistence=_enabled(good.get("persistence_mode")),
+        compute_mode=good.get("compute_mode"),
+        mig=_enabled(good.get("mig.mode.current")),
+        ecc=_enabled(good.get("ecc.mode.current")),
+        readings=tuple((name, text) for name, text in texts.items() if name not in _TYPED),
+        failures=failures,
+    )
+
+
+def _failed(name: str, text: str) -> bool:
+    """Whether the text says that reading failed, or is not what that field can be."""
+    if name in {"index", "uuid"}:
+        return not _SHAPES[name].fullmatch(text)
+    if text.lower() in _NULLS:
+        return False
+    shape = _SHAPES.get(name)
+    if shape is not None:
+        return not shape.fullmatch(text)
+    return bool(_FAILURE.search(text))
+
+
+def _mib(text: str | None) -> int | None:
+    return number(text.removesuffix(" MiB")) if text else None
+
+
+def _enabled(text: str | None) -> bool | None:
+    return None if text is None else text == "Enabled"
+
+
+def _processes(lines: Lines) -> tuple[GpuProcess, ...]:
+    rows, code = _answer(lines, "gpu.apps")
+    if code not in _GIVES_DATA:
+        return ()
+    found = []
+    for row in rows:
+        cells = _cells(row)
+        match cells:
+            # The command's name stands in the middle and may hold commas.
+            case [uuid, pid, *name, memory] if name and _UUID.fullmatch(uuid) and number(pid) is not None:
+                found.append(GpuProcess(uuid, int(pid), ", ".join(name), _mib(memory)))
+    return tuple(found)
+
+
+def _driver(lines: Lines, rows: list[str], header: str) -> str | None:
+    names = _names(lines)
+    if "driver_version" in names:
+        place = names.index("driver_version")
+        for row in rows:
+            cells = _cells(row)
+            if len(cells) == len(names) and _VERSION.fullmatch(cells[place]):
+                return cells[place]
+    return match[1] if (match := _DRIVER.search(header)) else None
+
+
+def _version(text: str | None) -> str | None:
+    """Return the first whole version in a line such as that of /proc/driver/nvidia/version."""
+    return match[0] if text and (match := _VERSION.search(text.replace("x86_64", ""))) else None

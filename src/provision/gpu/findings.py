@@ -1,0 +1,223 @@
+"""The first judgement on a host's GPUs: are they there, are they what was ordered, does the driver work.
+
+A rule is a function from facts and expectations to findings; `judge` asks all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.gpu.cuda import Fit, fit, needed_driver, oldest_driver
+from provision.gpu.driver import driver_findings
+from provision.gpu.names import is_model
+from provision.gpu.versions import satisfies
+from provision.model.plan import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provision.model.facts import Facts, Gpu
+    from provision.model.host import Expect
+
+AFTER_BUILD = frozenset({"GPU-UNPROVEN"})
+"""Errors that make a host unfit and still let it be built: it may have been booted without its GPU."""
+
+_SMALL_SHM = 1 << 30
+_MIB_PER_GIB = 1024
+_SHOWN = 3
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+def judge(facts: Facts, expect: Expect) -> tuple[Finding, ...]:
+    """Return what is to be said of a host's GPUs where its playbook has the `gpu` task, the worst first.
+
+    Raises:
+        ValueError: ``expect.driver`` is no condition; `check_condition` tells it when the inventory is read.
+    """
+    if expect.gpus == 0:
+        found = list(_unwanted(facts))
+    else:
+        found = [finding for rule in _RULES for finding in rule(facts, expect)]
+    return tuple(sorted(found, key=lambda one: _ORDER.index(one.severity)))
+
+
+def _unwanted(facts: Facts) -> Iterator[Finding]:
+    if facts.gpu.gpus:
+        yield Finding(
+            "GPU-COUNT",
+            Severity.ERROR,
+            f"{len(facts.gpu.gpus)} GPUs are there and none is expected: is this the machine that was meant?",
+            fix="correct `expect.gpus` in hosts.yaml, or the host's address",
+        )
+
+
+def _driver(facts: Facts, expect: Expect) -> Iterator[Finding]:
+    yield from driver_findings(facts.gpu, expect)
+
+
+def _count(facts: Facts, expect: Expect) -> Iterator[Finding]:
+    seen = len(facts.gpu.gpus)
+    if not seen or expect.gpus is None or seen == expect.gpus:
+        return
+    names = ", ".join(sorted({gpu.name or "unreadable" for gpu in facts.gpu.gpus}))
+    lost = seen < expect.gpus
+    yield Finding(
+        "GPU-COUNT",
+        Severity.ERROR,
+        f"GPUs visible: {seen} ({names}), expected: {expect.gpus}"
+        + ("; one that fell off the bus stays away until a restart" if lost else ""),
+        fix="sudo dmesg | grep -i xid" if lost else "correct `expect.gpus` in hosts.yaml",
+    )
+
+
+def _model(facts: Facts, expect: Expect) -> Iterator[Finding]:
+    wanted = expect.model
+    if wanted is None:
+        return
+    others: dict[str, list[str]] = {}
+    for gpu in facts.gpu.gpus:
+        if not is_model(gpu.name, wanted):
+            others.setdefault(gpu.name or "without a readable name", []).append(_called(gpu))
+    for name, which in others.items():
+        yield Finding(
+            "GPU-MODEL",
+            Severity.ERROR,
+            f"{', '.join(which)}: {name}, expected was {wanted}",
+            fix="correct `expect.model` in hosts.yaml, or ask the provider for the machine that was ordered",
+        )
+
+
+def _memory(facts: Facts, expect: Expect) -> Iterator[Finding]:
+    if expect.memory_gib is None:
+        return
+    for gpu in facts.gpu.gpus:
+        if any(text.startswith("memory.total:") for text in gpu.failures):
+            continue  # said by GPU-READING-FAILED
+        shared = gpu.memory_mib is None
+        gib = facts.system.memory / (1 << 30) if gpu.memory_mib is None else gpu.memory_mib / _MIB_PER_GIB
+        if gib < expect.memory_gib:
+            of_what = "the machine's memory, which the GPU shares" if shared else "memory"
+            yield Finding(
+                "GPU-MEMORY",
+                Severity.ERROR,
+                f"{_called(gpu)} has {gib:.1f} GiB of {of_what}, expected: {expect.memory_gib:g}",
+                fix="correct `expect.memory_gib` in hosts.yaml (a card has a little less than its name says)",
+            )
+        elif shared:
+            yield Finding(
+                "GPU-MEMORY",
+                Severity.INFO,
+                f"{_called(gpu)} has no memory of its own and shares the machine's {gib:.1f} GiB",
+            )
+
+
+def _driver_condition(facts: Facts, expect: Expect) -> Iterator[Finding]:
+    driver = facts.gpu.driver
+    if driver is None:
+        return
+    if expect.driver is not None and not satisfies(driver, expect.driver):
+        yield Finding(
+            "GPU-DRIVER-OLD",
+            Severity.ERROR,
+            f"the NVIDIA driver is {driver}, expected is {expect.driver}",
+            fix="install a driver that meets it and restart, or correct `expect.driver` in hosts.yaml",
+        )
+    if expect.cuda is None:
+        return
+    fits = fit(expect.cuda, driver)
+    if fits is Fit.NONE:
+        yield Finding(
+            "GPU-DRIVER-OLD",
+            Severity.ERROR,
+            f"CUDA {expect.cuda} does not start on driver {driver}: the oldest one that serves it is"
+            f" {oldest_driver(expect.cuda)}",
+            fix=f"install driver {needed_driver(expect.cuda)} or newer, or choose an older `expect.cuda`",
+        )
+    elif fits is Fit.LIMITED:
+        yield Finding(
+            "GPU-DRIVER-OLD",
+            Severity.WARNING,
+            f"driver {driver} is older than {needed_driver(expect.cuda)}, which came with CUDA {expect.cuda}:"
+            " what was built for your GPU runs, and what must first be compiled from PTX does not",
+            fix=f"install driver {needed_driver(expect.cuda)} or newer",
+        )
+
+
+def _readings(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    for gpu in facts.gpu.gpus:
+        if gpu.failures:
+            yield Finding(
+                "GPU-READING-FAILED",
+                Severity.ERROR,
+                f"{_called(gpu)} cannot be read: {'; '.join(gpu.failures)}."
+                " A GPU that fails to tell its state fails under load too",
+                fix="sudo nvidia-smi --gpu-reset" + (f" -i {gpu.index}" if gpu.index is not None else ""),
+            )
+
+
+def _busy(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    for gpu in facts.gpu.gpus:
+        mine = [one for one in facts.gpu.processes if one.gpu_uuid == gpu.uuid]
+        if mine:
+            shown = ", ".join(f"{one.name} (pid {one.pid})" for one in mine[:_SHOWN])
+            more = f" and {len(mine) - _SHOWN} more" if len(mine) > _SHOWN else ""
+            yield Finding("GPU-BUSY", Severity.INFO, f"{_called(gpu)} is used by {shown}{more}")
+
+
+def _shm(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    size = facts.system.shm
+    if facts.gpu.gpus and size is not None and size < _SMALL_SHM:
+        yield Finding(
+            "SHM-SMALL",
+            Severity.WARNING,
+            f"the shared memory /dev/shm has {size >> 20} MiB:"
+            " data loaders with workers and NCCL keep buffers there and die with 'bus error' when it is full",
+            fix="docker run --shm-size=8g ... (or --ipc=host); without that: DataLoader(num_workers=0)",
+        )
+
+
+def _mig(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    split = [gpu for gpu in facts.gpu.gpus if gpu.mig]
+    if not split:
+        return
+    if facts.gpu.mig_devices:
+        yield Finding(
+            "GPU-MIG",
+            Severity.INFO,
+            f"{len(split)} GPUs are split by MIG into {len(facts.gpu.mig_devices)} devices; a process sees one of them",
+        )
+    else:
+        yield Finding(
+            "GPU-MIG",
+            Severity.WARNING,
+            f"MIG is on for {len(split)} GPUs and no device was made: CUDA sees no GPU there",
+            fix="sudo nvidia-smi -mig 0",
+        )
+
+
+def _persistence(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    if any(gpu.persistence is False for gpu in facts.gpu.gpus):
+        yield Finding(
+            "GPU-PERSISTENCE",
+            Severity.INFO,
+            "persistence mode is off: the driver starts anew for each first program, which takes seconds",
+            fix="sudo nvidia-smi -pm 1",
+        )
+
+
+def _called(gpu: Gpu) -> str:
+    return f"GPU {gpu.index}" if gpu.index is not None else "a GPU"
+
+
+_RULES: tuple[Callable[[Facts, Expect], Iterator[Finding]], ...] = (
+    _driver,
+    _count,
+    _model,
+    _memory,
+    _driver_condition,
+    _readings,
+    _busy,
+    _shm,
+    _mig,
+    _persistence,
+)
