@@ -1,4 +1,4 @@
-"""The commands `plan`, `up` and `verify`: the same way to each host, with another goal."""
+"""What `plan`, `up` and `verify` do: the same way to each host, with another goal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from provision.cli import options
 from provision.cli.pins import PinFile
 from provision.cli.signals import stopping
 from provision.cli.workspace import Workspace, settings
@@ -18,7 +17,6 @@ from provision.engine.stop import Stop
 from provision.errors import ProvisionError
 from provision.playbook.bind import Binder
 from provision.playbook.files import load_playbook, shipped_folder
-from provision.report.exit_code import exit_code
 from provision.report.face import Face
 from provision.report.log import RunLog
 
@@ -31,24 +29,9 @@ if TYPE_CHECKING:
     from provision.model.plan import Outcome
     from provision.playbook.task import Task
 
-DESCRIPTIONS = {
-    "plan": "Show what `up` would change on the hosts, and why, like a diff. Nothing is touched.",
-    "up": "Bring hosts to what their playbook says: Miniconda, the conda environment, GPU and CUDA proven to work.",
-    "verify": "Judge hosts without changing them: every check is repeated, whatever was recorded before.",
-}
-EXAMPLES = {
-    "plan": "  provision plan gpu-box\n  provision plan all --exit-code     exit with 7 when changes are pending\n",
-    "up": (
-        "  provision up gpu-box\n  provision up train '!ali-7'        a group, but for one host\n"
-        "  provision up all --forks 50 --json\n  provision up gpu-box --wait        when another run holds the host\n"
-    ),
-    "verify": "  provision verify gpu-box\n  provision verify all --json\n",
-}
 
-
-def main(name: str, argv: list[str]) -> int:
-    """Run `plan`, `up` or `verify`."""
-    asked = _parse(name, argv)
+def converge(name: str, argv: list[str], asked: argparse.Namespace) -> int:
+    """Bring hosts to a goal, show what happens, and return the exit code."""
     workspace = Workspace.open(asked.inventory)
     hosts = workspace.select(asked.hosts)
     tasks = {host.name: _tasks(host, workspace, asked.playbook) for host in hosts}
@@ -57,7 +40,16 @@ def main(name: str, argv: list[str]) -> int:
     stop = Stop()
     holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
     log = RunLog.open(name, argv, os.environ)
-    face = Face(name, [host.name for host in hosts], json=asked.json, verbose=asked.verbose, log=log)
+    face = Face(
+        name,
+        [host.name for host in hosts],
+        json=asked.json,
+        verbose=asked.verbose,
+        log=log,
+        dry_run=getattr(asked, "dry_run", False),
+        pending_is_7=getattr(asked, "exit_code", False),
+        fail_fast=asked.fail_fast,
+    )
 
     def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
         def connect() -> Link:
@@ -83,23 +75,8 @@ def main(name: str, argv: list[str]) -> int:
     with stopping(stop, face):
         for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
             face.take(event)
-        report = face.finish()
-    return exit_code(report, pending_is_7=getattr(asked, "exit_code", False))
-
-
-def _parse(name: str, argv: list[str]) -> argparse.Namespace:
-    words = options.parser(name, DESCRIPTIONS[name], EXAMPLES[name])
-    options.add_hosts(words)
-    options.add_inventory(words)
-    words.add_argument("-p", "--playbook", metavar="NAME|FILE", help="instead of the hosts' own")
-    if name == "plan":
-        words.add_argument("--exit-code", action="store_true", help="exit with 7 when changes are pending")
-    if name == "up":
-        words.add_argument("--dry-run", action="store_true", help="the same as `provision plan`")
-        words.add_argument("--wait", action="store_true", help="wait for another run that holds the host")
-    options.add_fleet(words)
-    options.add_output(words)
-    return words.parse_args(argv)
+        face.finish()
+    return face.exit_code()
 
 
 _binders: dict[str, Binder] = {}

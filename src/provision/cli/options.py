@@ -24,7 +24,10 @@ def parser(name: str, description: str, examples: str) -> Parser:
 def add_hosts(words: argparse.ArgumentParser) -> None:
     """Add the hosts that a command is about."""
     words.add_argument(
-        "hosts", nargs="*", metavar="HOST", help="names, groups, globs (gpu-*), all, !not-this; none: the default host"
+        "hosts",
+        nargs="*",
+        metavar="HOST",
+        help="names, groups, globs (gpu-*), all, !not-this; none: the default host",
     )
 
 
@@ -42,7 +45,11 @@ def add_inventory(words: argparse.ArgumentParser) -> None:
 def add_fleet(words: argparse.ArgumentParser) -> None:
     """Add how many hosts at once."""
     words.add_argument(
-        "--forks", type=count, default=DEFAULT_FORKS, metavar="N", help=f"hosts at once (default {DEFAULT_FORKS})"
+        "--forks",
+        type=count,
+        default=DEFAULT_FORKS,
+        metavar="N",
+        help=f"hosts at once (default {DEFAULT_FORKS})",
     )
     words.add_argument("--fail-fast", action="store_true", help="begin with no further host once one has failed")
 

@@ -50,7 +50,9 @@ class PinFile:
             try:
                 read = json.loads(text)
             except ValueError as error:
-                raise BadFileError(f"{self._path}: not JSON: {error}", hint="restore it from your repository") from error
+                raise BadFileError(
+                    f"{self._path}: not JSON: {error}", hint="restore it from your repository"
+                ) from error
             if not isinstance(read, dict) or not all(isinstance(one, str) for one in read.values()):
                 raise BadFileError(f"{self._path}: expected file names with their sha256")
             self._pins = read

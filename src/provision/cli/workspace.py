@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from provision.errors import UsageError
 from provision.inventory import find_inventory, load_inventory
@@ -61,6 +61,17 @@ class Workspace:
         host = self.inventory.resolve(name, values)
         return host if host.user else replace(host, user=_local_user())
 
+    def any_host(self, name: str) -> Host:
+        """Return a host of the inventory, or a jump host that one of them goes through.
+
+        Raises:
+            UsageError: nothing has that name.
+        """
+        hops = {hop for one in self.inventory.hosts for hop in self.host(one).jump}
+        if name in self.inventory.hosts or name not in hops:
+            return self.host(name)
+        return self.inventory.resolve_hop(name, self._hop_alias(name))
+
     def route(self, host: Host) -> Route:
         """Return the hops to a host, jump hosts before jump hosts included.
 
@@ -93,7 +104,7 @@ class Workspace:
         return self.aliases[name]
 
 
-def settings(host_keys: str) -> Settings:
+def settings(host_keys: Literal["accept-new", "strict"]) -> Settings:
     """Return how to connect, with questions only where somebody can answer them."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Settings(host_keys)

@@ -1,0 +1,47 @@
+"""The commands `plan`, `up` and `verify`: their words; what they do is imported only when it is really asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.cli import options
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTIONS = {
+    "plan": "Show what `up` would change on the hosts, and why, like a diff. Nothing is touched.",
+    "up": "Bring hosts to what their playbook says: Miniconda, the conda environment, GPU and CUDA proven to work.",
+    "verify": "Judge hosts without changing them: every check is repeated, whatever was recorded before.",
+}
+EXAMPLES = {
+    "plan": "  provision plan gpu-box\n  provision plan all --exit-code     exit with 7 when changes are pending\n",
+    "up": (
+        "  provision up gpu-box\n  provision up train '!ali-7'        a group, but for one host\n"
+        "  provision up all --forks 50 --json\n  provision up gpu-box --wait        when another run holds the host\n"
+    ),
+    "verify": "  provision verify gpu-box\n  provision verify all --json\n",
+}
+
+
+def main(name: str, argv: list[str]) -> int:
+    """Run `plan`, `up` or `verify`."""
+    asked = _parse(name, argv)
+    from provision.cli.convergence import converge
+
+    return converge(name, argv, asked)
+
+
+def _parse(name: str, argv: list[str]) -> argparse.Namespace:
+    words = options.parser(name, DESCRIPTIONS[name], EXAMPLES[name])
+    options.add_hosts(words)
+    options.add_inventory(words)
+    words.add_argument("-p", "--playbook", metavar="NAME|FILE", help="instead of the hosts' own")
+    if name == "plan":
+        words.add_argument("--exit-code", action="store_true", help="exit with 7 when changes are pending")
+    if name == "up":
+        words.add_argument("--dry-run", action="store_true", help="the same as `provision plan`")
+        words.add_argument("--wait", action="store_true", help="wait for another run that holds the host")
+    options.add_fleet(words)
+    options.add_output(words)
+    return words.parse_args(argv)
