@@ -1,32 +1,20 @@
-"""What `plan`, `up` and `verify` do: the same way to each host, with another goal."""
+"""What `plan`, `up` and `verify` read before they connect: every bad file is told here."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import sys
 from typing import TYPE_CHECKING
 
 from provision.cli.pins import PinFile
-from provision.cli.signals import stopping
 from provision.cli.workspace import Workspace, settings
-from provision.engine.converge import Converger, Goal
-from provision.engine.fleet import run_fleet
-from provision.engine.stop import Stop
-from provision.errors import ProvisionError
 from provision.playbook.bind import Binder
 from provision.playbook.files import load_playbook, shipped_folder
-from provision.report.face import Face
-from provision.report.log import RunLog
+from provision.ssh.early import dial_early
 
 if TYPE_CHECKING:
     import argparse
 
-    from provision.events import Emit
     from provision.model.host import Host
-    from provision.model.link import Link
-    from provision.model.plan import Outcome
     from provision.playbook.task import Task
 
 
@@ -36,47 +24,11 @@ def converge(name: str, argv: list[str], asked: argparse.Namespace) -> int:
     hosts = workspace.select(asked.hosts)
     tasks = {host.name: _tasks(host, workspace, asked.playbook) for host in hosts}
     routes = {host.name: workspace.route(host) for host in hosts}
-    how = settings(asked.host_keys)
-    stop = Stop()
-    holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
-    log = RunLog.open(name, argv, os.environ)
-    face = Face(
-        name,
-        [host.name for host in hosts],
-        json=asked.json,
-        verbose=asked.verbose,
-        log=log,
-        dry_run=getattr(asked, "dry_run", False),
-        pending_is_7=getattr(asked, "exit_code", False),
-        fail_fast=asked.fail_fast,
-    )
+    dial_early(routes.values(), asked.forks)
+    # Imported only now: while the modules load, the sockets connect.
+    from provision.cli.running import Selection, run
 
-    def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
-        def connect() -> Link:
-            from provision.ssh.link import SshLink
-
-            return SshLink(routes[host.name], how)
-
-        goal = Goal(
-            "plan" if getattr(asked, "dry_run", False) else name,
-            tasks[host.name],
-            host.state_dir,
-            host.workdir,
-            holder,
-            wait=getattr(asked, "wait", False),
-        )
-        converger = Converger(goal, connect, emit, stop)
-        try:
-            return converger.run(), ()
-        except ProvisionError as error:
-            error.left = converger.left
-            raise
-
-    with stopping(stop, face):
-        for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
-            face.take(event)
-        face.finish()
-    return face.exit_code()
+    return run(name, argv, asked, Selection(hosts, tasks, routes, settings(asked.host_keys)))
 
 
 _binders: dict[str, Binder] = {}
@@ -92,7 +44,3 @@ def _tasks(host: Host, workspace: Workspace, playbook: str | None) -> tuple[Task
         _binders[wanted] = Binder(found, project, PinFile(folder))
         print(f"playbook {found.shown}", file=sys.stderr)
     return _binders[wanted].bind(host)
-
-
-def _whoami() -> str:
-    return f"{os.environ.get('USER') or os.environ.get('LOGNAME') or os.getuid()}@{socket.gethostname()}"

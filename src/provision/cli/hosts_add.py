@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provision.cli import new_inventory, options, written
 from provision.decode.document import shown_path
@@ -14,6 +15,9 @@ from provision.inventory.location import FILE_NAME
 from provision.inventory.writing import add_host_text
 from provision.project import find_root
 from provision.report.display import visible
+
+if TYPE_CHECKING:
+    from provision.inventory.schema import HostEntry
 
 DESCRIPTION = """\
 Add a host to hosts.yaml, described by an ssh command in quotes or by an alias of your ssh_config. Everything else in
@@ -49,7 +53,8 @@ def main(name: str, argv: list[str]) -> int:
         print(visible(f"wrote {shown_path(path)}"))
     for line in lines:
         print(visible(f"  {line}"))
-    print(f"next: provision plan {asked.host}     (or, where it only takes a password: provision hosts install-key {asked.host})")
+    print(f"next: provision plan {asked.host}")
+    print(f"  where it only takes a password, first: provision hosts install-key {asked.host}")
     return 0
 
 
@@ -60,7 +65,7 @@ def _path(named: str | None) -> Path:
     return find_inventory(here, named, os.environ, find_root(here)) or here / FILE_NAME
 
 
-def _add(path: Path, host: str, hosts: dict[str, new_inventory.HostEntry]) -> list[str]:
+def _add(path: Path, host: str, hosts: dict[str, HostEntry]) -> list[str]:
     """Add the host to a file and return the lines that are new."""
     real = Path(os.path.realpath(path))
     with written.alone(real.parent):

@@ -71,7 +71,9 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words.add_argument("folder", nargs="?", metavar="DIR", help="the project's folder (default: this one)")
     words.add_argument("--from-ssh", nargs="+", metavar="ALIAS", help="hosts of your ssh_config")
     words.add_argument("--ssh", metavar="COMMAND", help="an ssh command as the provider shows it, in quotes")
-    words.add_argument("--name", metavar="NAME", help=f"what --ssh's host is called (default {new_inventory.PLAIN_NAME})")
+    words.add_argument(
+        "--name", metavar="NAME", help=f"what --ssh's host is called (default {new_inventory.PLAIN_NAME})"
+    )
     asked = words.parse_args(argv)
     if asked.name is not None and asked.ssh is None:
         raise UsageError("--name is for the host of --ssh", hint="an alias keeps its own name")
@@ -147,7 +149,7 @@ def _write_environment(project: Project, folder: Path, environment: NewEnvironme
         names = ", ".join(shown_path(path) for _, path in project.environments[0].files)
         _say(f"{names} is there already: left as it is")
     elif (folder / REQUIREMENTS).exists():
-        _say(f"{shown_path(folder / REQUIREMENTS)}: the project's root is {project.root}; its environment.yml belongs there")
+        _say(f"{shown_path(folder / REQUIREMENTS)} is not in the project's root, {project.root}: it is not used")
     else:
         _say(f"no {REQUIREMENTS} here: write {shown_path(path)} yourself for the task `environment`")
 

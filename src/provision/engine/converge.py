@@ -258,18 +258,14 @@ class Converger:
             if self._lease is not None:
                 return
             if holder != self._goal.holder or time.monotonic() > deadline:
-                raise BusyError(
-                    f"while the link was down the host was taken by {holder}", hint="run it again"
-                )
+                raise BusyError(f"while the link was down the host was taken by {holder}", hint="run it again")
             self._stop.wait(WAIT_PAUSE)
             self._stop.during_step()
 
     # -- the link --------------------------------------------------------------------------------
 
     def _performer(self) -> Performer:
-        return Performer(
-            self._open_link(), self._emit, self._stop, state_dir=self._state_dir, regain=self._regain
-        )
+        return Performer(self._open_link(), self._emit, self._stop, state_dir=self._state_dir, regain=self._regain)
 
     def _open_link(self) -> Link:
         if self._link is None:

@@ -34,9 +34,7 @@ def fetch(performer: Performer, step: Step, action: Fetch) -> None:
         digest = _checked(path, action)
         _send(performer, step, action, path, digest)
     else:
-        code, output = performer.detached(
-            catalogue.fetch(action.state_dir, action.name, action.sha256, action.urls)
-        )
+        code, output = performer.detached(catalogue.fetch(action.state_dir, action.name, action.sha256, action.urls))
         found = re.search(r"^sha256 ([0-9a-f]{64})$", output, re.MULTILINE)
         if code == 0 and found:
             digest = found.group(1)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from provision.events import Emit
     from provision.model.host import Host
 
+BACKLOG = 10_000
+"""Events on their way: a host that prints faster than we can show waits, so that memory stays flat."""
+ABANDON = 15.0
+"""Seconds that a host has to end its step once the run was asked to stop at once; a dead link may take minutes."""
+
 Worker: TypeAlias = "Callable[[Host, Emit], tuple[Outcome, tuple[str, ...]]]"
 """Does the work for one host; returns the outcome and the names of steps that were not done."""
 
@@ -30,15 +35,13 @@ OUTCOMES = {
 }
 
 
-def run_fleet(
-    hosts: Sequence[Host], worker: Worker, stop: Stop, *, forks: int, fail_fast: bool
-) -> Iterator[HostEvent]:
+def run_fleet(hosts: Sequence[Host], worker: Worker, stop: Stop, *, forks: int, fail_fast: bool) -> Iterator[HostEvent]:
     """Run `worker` on each host, at most `forks` at once, and yield every event; each host's last is HostFinished.
 
     A host's outcome is "crashed" until evidence replaces it: a worker that dies of an unforeseen error is told as
     such, and its host is never taken for done.
     """
-    events: queue.SimpleQueue[HostEvent] = queue.SimpleQueue()
+    events: queue.Queue[HostEvent] = queue.Queue(BACKLOG)
     waiting: queue.SimpleQueue[Host] = queue.SimpleQueue()
     for host in hosts:
         waiting.put(host)
@@ -64,16 +67,35 @@ def run_fleet(
     ]
     for thread in threads:
         thread.start()
-    left = {host.name for host in hosts}
+    left = {host.name: None for host in hosts}
+    deadline: float | None = None
     while left:
+        if stop.now:
+            deadline = deadline or time.monotonic() + ABANDON
+            if time.monotonic() > deadline:
+                break
         try:
             # A time limit only so that a signal is handled promptly on every platform.
             event = events.get(timeout=0.5)
         except queue.Empty:
             continue
         if isinstance(event.event, HostFinished):
-            left.discard(event.host)
+            left.pop(event.host)
         yield event
+    for name in left:
+        yield HostEvent(name, time.time(), _abandoned())
+
+
+def _abandoned() -> HostFinished:
+    return HostFinished(
+        Outcome.INTERRUPTED,
+        Failure(
+            "interrupted",
+            "stopped on request, without an answer from the host: its step may still run there",
+            130,
+            "run the same command again: it follows that step to its end",
+        ),
+    )
 
 
 def _one(host: Host, worker: Worker, emit: Emit, stop: Stop) -> HostFinished:

@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from provision.errors import InterruptedRunError, LinkLostError, StepFailedError
+from provision.errors import InterruptedRunError, LinkLostError, StepFailedError, UnreachableError
 from provision.events import CommandRan, LinkLost, StepOutput
 from provision.model.plan import Detached, Fetch, Finding, Program, Run, Severity
 from provision.remote import catalogue
@@ -29,9 +29,7 @@ VANISHED, NEVER_STARTED, LOCKED, NO_WAY_OUT = 251, 252, 75, 69
 class Performer:
     """Carries out actions on one host and emits what happens."""
 
-    def __init__(
-        self, link: Link, emit: Emit, stop: Stop, *, state_dir: str, regain: Callable[[], None]
-    ) -> None:
+    def __init__(self, link: Link, emit: Emit, stop: Stop, *, state_dir: str, regain: Callable[[], None]) -> None:
         self.link = link
         self.emit = emit
         self.stop = stop
@@ -79,17 +77,22 @@ class Performer:
         if done.code != 0:
             raise failed(step.name, done.code, _text(done.stderr or done.stdout), None)
 
-    def command(
-        self, program: Program, *, on_output: OnOutput | None = None, capture: bool = True
-    ) -> Completed:
+    def command(self, program: Program, *, on_output: OnOutput | None = None, capture: bool = True) -> Completed:
         """Run an idempotent program, again after a lost link."""
+
+        def take(name: str, piece: bytes) -> None:
+            self.stop.during_step()
+            if on_output is not None:
+                on_output(name, piece)
+
         for attempt in range(1, TRIES + 1):
             started = time.monotonic()
             try:
-                done = self.link.run(program, on_output=on_output, capture=capture)
+                done = self.link.run(program, on_output=take, capture=capture)
             except LinkLostError as error:
                 self.emit(CommandRan(program.shown, None, time.monotonic() - started))
-                if attempt == TRIES or self.stop.now:
+                self.stop.during_step()
+                if attempt == TRIES:
                     raise
                 self.recover(error)
             else:
@@ -131,11 +134,9 @@ class Performer:
         while True:
             seen = lines.bytes
             try:
-                done = self.link.run(
-                    catalogue.follow(self.state_dir, step, seen), on_output=take, capture=False
-                )
+                done = self.link.run(catalogue.follow(self.state_dir, step, seen), on_output=take, capture=False)
             except InterruptedRunError:
-                self.link.run(catalogue.stop_step(self.state_dir, step))
+                self._end(step)
                 raise
             except LinkLostError as error:
                 if self.stop.now:
@@ -145,8 +146,19 @@ class Performer:
                     raise
                 self.recover(error)
             else:
-                lines.end()
+                lines.finish()
                 return done.code, "\n".join(lines.tail)
+
+
+    def _end(self, step: str) -> None:
+        """End a detached step; where the link is gone too, the next run will wait for it."""
+        try:
+            self.link.run(catalogue.stop_step(self.state_dir, step))
+        except (LinkLostError, UnreachableError) as error:
+            raise InterruptedRunError(
+                f"stopped on request, but the step could not be ended: {error.message}",
+                hint="it may still run on the host; run the same command again to follow it to its end",
+            ) from error
 
 
 class Lines:
@@ -174,9 +186,13 @@ class Lines:
 
     def end(self) -> None:
         """Show what is left without a newline."""
-        if self._part:
-            self._show(self._part)
-            self._part = ""
+        part, self._part = self._part, ""
+        self._show(part)
+
+    def finish(self) -> None:
+        """Show what is left when nothing more can come, half a character included."""
+        self._part += self._decoder.decode(b"", final=True)
+        self.end()
 
     def _show(self, line: str) -> None:
         if not line.strip():
@@ -197,6 +213,11 @@ def failed(
             f"{name}: it was killed on the host, or the machine restarted",
             hint="run the same command again: what was half done is taken up or replaced",
             detail=output or None,
+        )
+    if code == NEVER_STARTED:
+        return StepFailedError(
+            f"{name}: the host no longer knows of it: its state folder was emptied or replaced",
+            hint="run the same command again",
         )
     known = explain(output) if explain else None
     if known is not None:

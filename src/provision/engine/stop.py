@@ -46,3 +46,7 @@ class Stop:
     def wait(self, seconds: float) -> bool:
         """Sleep, less when asked to stop; return whether it was."""
         return self._soon.wait(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep in the middle of a step: only the second request cuts it short."""
+        self._now.wait(seconds)

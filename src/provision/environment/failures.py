@@ -18,7 +18,8 @@ _SIGNATURES: tuple[tuple[str, str, str | None], ...] = (
         "`accept_tos: true` in the playbook is your word that you accept them; channels such as conda-forge have none",
     ),
     (
-        r"PackagesNotFoundError|ResolvePackageNotFound|nothing provides|does not exist \(perhaps a typo|No candidates were found for",
+        r"PackagesNotFoundError|ResolvePackageNotFound|nothing provides|does not exist \(perhaps a typo"
+        r"|No candidates were found for",
         "a package that was asked for is in none of the channels",
         "check its name, its version and `channels:` in environment.yml",
     ),
@@ -43,7 +44,8 @@ _SIGNATURES: tuple[tuple[str, str, str | None], ...] = (
         "is the host's clock right (`provision hosts` shows it)? A proxy may need its certificate in SSL_CERT_FILE",
     ),
     (
-        r"CondaHTTPError|ConnectionFailed|NewConnectionError|Connection refused|Could not resolve host|Temporary failure in name",
+        r"CondaHTTPError|ConnectionFailed|NewConnectionError|Connection refused|Could not resolve host"
+        r"|Temporary failure in name",
         "a server could not be reached from the host",
         "does the host have a way out? `mirrors:` names nearer servers",
     ),

@@ -23,7 +23,11 @@ def room(facts: Facts, path: str, need: int, what: str) -> Iterable[Finding]:
     if disk is None:
         return
     if not disk.writable:
-        yield error("NOT-WRITABLE", f"{path} cannot be written", "give another `prefix:` or `state_dir:`, or its owner")
+        yield error(
+            "NOT-WRITABLE",
+            f"{path} cannot be written",
+            "give another `prefix:` or `state_dir:`, or its owner",
+        )
     if disk.noexec:
         yield error("NOEXEC", f"{path} is on {disk.mount}, mounted noexec: nothing there can run", "name another disk")
     if disk.free < need:

@@ -1,4 +1,4 @@
-"""One function for each program that runs on a host: its arguments by name, in the order in which the script reads them."""
+"""One function for each program that runs on a host: its arguments by name, in the order that the script reads."""
 
 from __future__ import annotations
 
@@ -155,3 +155,9 @@ def write_file(path: str, mode: str, content: bytes) -> Program:
 def run_command(folder: str, command: str) -> Program:
     """Run a playbook's shell command."""
     return Program("run_command.sh", (folder, command), timeout=DAY)
+
+
+def user_command(words: Iterable[str], *, timeout: float) -> Program:
+    """Run a command line that the user typed: its words as they are, or one word as shell text."""
+    given = tuple(words)
+    return Program("exec.sh", ("sh", "-c", given[0]) if len(given) == 1 else given, timeout=timeout)

@@ -14,6 +14,7 @@ import paramiko
 from provision.errors import ProvisionError, UnreachableError
 from provision.ssh import algorithms, profile
 from provision.ssh.dial import dial, proxy
+from provision.ssh.early import take
 from provision.ssh.host_keys import AskAgainError, Verifier
 from provision.ssh.identities import Login
 from provision.ssh.known_hosts import KnownHosts
@@ -142,7 +143,7 @@ class Connection:
         if host.proxy_command and not self._chain:
             return proxy(host.proxy_command, address=host.address, port=host.port, user=hop.user)
         if not self._chain:
-            return dial(host.address, host.port)
+            return take(host.address, host.port) or dial(host.address, host.port)
         before = self._chain[-1]
         try:
             return before.transport.open_channel(

@@ -37,9 +37,7 @@ def dial(address: str, port: int) -> socket.socket:
     except OSError as error:
         raise UnreachableError(
             f"{address}:{port}: {error.strerror or error}",
-            hint="is sshd running there, on this port?"
-            if isinstance(error, ConnectionRefusedError)
-            else None,
+            hint="is sshd running there, on this port?" if isinstance(error, ConnectionRefusedError) else None,
         ) from error
     tune(sock)
     return sock
@@ -91,8 +89,8 @@ def proxy(command: str, *, address: str, port: int, user: str) -> ProxySocket:
     try:
         process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {line}"],
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             start_new_session=True,
         )
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -42,15 +43,13 @@ def request_exec(channel: paramiko.Channel, line: str) -> None:
     message.add_string("exec")
     message.add_boolean(True)
     message.add_string(line)
-    channel.transport._send_user_message(message)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+    channel.get_transport()._send_user_message(message)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
 
 
 class Drain:
     """Reads one command's two streams until both end lines are there."""
 
-    def __init__(
-        self, channel: paramiko.Channel, nonce: str, on_output: OnOutput | None, *, capture: bool
-    ) -> None:
+    def __init__(self, channel: paramiko.Channel, nonce: str, on_output: OnOutput | None, *, capture: bool) -> None:
         self.channel = channel
         self.out = Frame(nonce)
         self.err = Frame(nonce)
@@ -81,7 +80,7 @@ class Drain:
     def over(self) -> bool:
         """Whether nothing more can come."""
         channel = self.channel
-        ended = channel.closed or channel.eof_received or not channel.transport.is_active()
+        ended = bool(channel.closed or channel.eof_received or not channel.get_transport().is_active())
         return ended and not channel.recv_ready() and not channel.recv_stderr_ready()
 
     def _take(self, name: str, piece: bytes) -> None:
@@ -93,9 +92,7 @@ class Drain:
         elif self._capture:
             self.stdout += piece
             if len(self.stdout) > STDOUT_LIMIT:
-                raise StepFailedError(
-                    f"the host sent more than {STDOUT_LIMIT >> 20} MiB where a short answer was due"
-                )
+                raise StepFailedError(f"the host sent more than {STDOUT_LIMIT >> 20} MiB where a short answer was due")
         if self._on_output is not None:
             self._on_output(name, piece)
 
@@ -148,7 +145,7 @@ def run_command(
     )
 
 
-def _send(channel: paramiko.Channel, stdin: bytes, stream: BinaryIO | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a thread or None; threading is imported late
+def _send(channel: paramiko.Channel, stdin: bytes, stream: BinaryIO | None) -> threading.Thread | None:
     def pour() -> None:
         try:
             channel.sendall(stdin)
@@ -163,8 +160,6 @@ def _send(channel: paramiko.Channel, stdin: bytes, stream: BinaryIO | None):  # 
     if stream is None and len(stdin) <= SHORT_DATA:
         pour()
         return None
-    import threading
-
     thread = threading.Thread(target=pour, name="provision-stdin", daemon=True)
     thread.start()
     return thread
@@ -172,7 +167,7 @@ def _send(channel: paramiko.Channel, stdin: bytes, stream: BinaryIO | None):  # 
 
 def _no_end_line(drain: Drain) -> Exception:
     said = (drain.out.rest() + drain.err.rest()).decode("utf-8", "replace").strip()
-    if not drain.channel.transport.is_active():
+    if not drain.channel.get_transport().is_active():
         return LinkLostError("the link was lost while a command ran")
     if not drain.out.begun:
         last = said.splitlines()[-1].strip() if said else "nothing"

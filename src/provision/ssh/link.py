@@ -76,7 +76,8 @@ class SshLink:
         request_exec(channel, command.line)
         channel.sendall(command.stdin)
         deadline = time.monotonic() + profile.CHANNEL
-        while b"\n" not in drain.stdout:
+        # The frame keeps a last newline back, as it could begin the end line: the word alone must do.
+        while bytes(drain.stdout).strip() != b"held":
             ended = drain.step(0.2)
             if ended or drain.over or time.monotonic() > deadline:
                 break
@@ -139,9 +140,7 @@ class SshLink:
         retrying = tenacity.Retrying(
             stop=stop,
             wait=pause,
-            retry=tenacity.retry_if_exception(
-                lambda e: isinstance(e, UnreachableError) and not isinstance(e, final)
-            ),
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, UnreachableError) and not isinstance(e, final)),
             reraise=True,
         )
         time.sleep(0.2 + secrets.randbelow(1000) / 1000)
@@ -203,7 +202,7 @@ class SshLease:
     def held(self) -> bool:
         """Whether the far end is still there."""
         channel = self._channel
-        return not (channel.closed or channel.eof_received) and channel.transport.is_active()
+        return not (channel.closed or channel.eof_received) and channel.get_transport().is_active()
 
     def beat(self) -> None:
         """Send one sign of life."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from provision.inventory.alias import AliasValues
 
@@ -26,8 +26,7 @@ class Hop:
 class Settings:
     """How to connect, the same for every host of a run."""
 
-    host_keys: str = "accept-new"
-    """``accept-new`` or ``strict``."""
+    host_keys: Literal["accept-new", "strict"] = "accept-new"
     ask_passphrase: Callable[[str], str | None] | None = None
     ask_password: Callable[[str], str | None] | None = None
 

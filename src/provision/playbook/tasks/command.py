@@ -33,7 +33,7 @@ class CommandTask:
         if self.options.creates:
             yield f"path={self.options.creates}"
         if self.options.unless:
-            yield f"unless={self.options.unless}"
+            yield f"unless={self._question} {self.options.unless}"
 
     def plan(self, facts: Facts) -> Iterable[Step]:
         """Run it where it is not done."""
@@ -71,6 +71,10 @@ class CommandTask:
         return ()
 
     @property
+    def _question(self) -> str:
+        return hashlib.sha256((self.options.unless or "").encode()).hexdigest()[:16]
+
+    @property
     def _record(self) -> str:
         options = self.options
         text = json.dumps([options.run, options.cwd], separators=(",", ":"))
@@ -87,5 +91,5 @@ class CommandTask:
         if options.creates and dict(facts.paths).get(options.creates, "absent") != "absent":
             return True
         if options.unless:
-            return dict(facts.unless).get(options.unless) == 0
+            return dict(facts.unless).get(self._question) == 0
         return not options.creates and facts.record(self._record) is not None

@@ -1,4 +1,4 @@
-"""The task `environment`: the generation that environment.yml asks for, built beside the current one, proven, then current."""
+"""The task `environment`: what environment.yml asks for is built beside the current generation, proven, then used."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.environment.deepcheck import judge_deep_check, question
 from provision.environment.digest import digest
 from provision.environment.estimate import disk_needed
 from provision.environment.failures import explain
-from provision.environment.readback import judge_output
 from provision.gpu import newest_cuda
 from provision.model.plan import Detached, Finding, Later, Run, Severity, Step
 from provision.playbook.paths import expand
@@ -212,17 +210,20 @@ class EnvironmentTask:
         current = have.find(have.current) if have is not None else None
         asked = {"dependencies": list(wanted.spec.dependencies), "pip": list(wanted.spec.pip)}
         if current is None or current.marker is None:
-            lines = tuple(f"+ {one}" for one in (*asked["dependencies"], *(f"pip: {line}" for line in asked["pip"])))
-            return ("there is no such environment yet", lines)
+            added = (*asked["dependencies"], *(f"pip: {line}" for line in asked["pip"]))
+            return ("there is no such environment yet", tuple(f"+ {one}" for one in added))
         before = current.marker.get("spec") or {}
         if current.marker.get("digest") == wanted.digest:
-            return ("its packages are no longer those of the build: something was installed or removed by hand", ())
-        lines = []
+            return (
+                "its packages are no longer those of the build: something was installed or removed by hand",
+                (),
+            )
+        lines: list[str] = []
         for key, prefix in (("channels", "channel "), ("dependencies", ""), ("pip", "pip: ")):
-            old = [str(one) for one in before.get(key, ())]
-            new = [str(one) for one in (wanted.spec.channels if key == "channels" else asked[key])]
-            lines += [f"- {prefix}{one}" for one in old if one not in new]
-            lines += [f"+ {prefix}{one}" for one in new if one not in old]
+            had = [str(one) for one in before.get(key, ())]
+            has = list(wanted.spec.channels) if key == "channels" else asked[key]
+            lines += [f"- {prefix}{one}" for one in had if one not in has]
+            lines += [f"+ {prefix}{one}" for one in has if one not in had]
         was = str(current.marker.get("digest"))[:8]
         return (f"{wanted.spec.source} changed: {was} -> {wanted.digest[:8]}", tuple(lines))
 
@@ -232,6 +233,8 @@ class EnvironmentTask:
         gpu = wanted.cuda != NONE
 
         def judge(output: bytes) -> tuple[Finding, ...]:
+            from provision.environment.readback import judge_output
+
             return judge_output(spec.dependencies, spec.pip, output, cuda_expected=gpu)
 
         return Step(
@@ -252,6 +255,9 @@ class EnvironmentTask:
         nonce = hashlib.sha256(prefix.encode()).hexdigest()[:32]
         machine = facts.system.machine_id or NONE
         text = json.dumps({"format": 1, "depends": self._depends(facts, generation)}, separators=(",", ":"))
+
+        # Imported late: a converged host needs neither the question nor the judge.
+        from provision.environment.deepcheck import judge_deep_check, question
 
         def judge(output: bytes) -> tuple[Finding, ...]:
             return judge_deep_check(output, nonce)
@@ -318,9 +324,7 @@ class EnvironmentTask:
     def _terms(self, wanted: Wanted) -> Iterable[Finding]:
         if self.accept_tos:
             return
-        concerned = [
-            one for one in self._channels(wanted.spec) if one in TERMS or "repo.anaconda.com/pkgs/" in one
-        ]
+        concerned = [one for one in self._channels(wanted.spec) if one in TERMS or "repo.anaconda.com/pkgs/" in one]
         if concerned:
             yield error(
                 "CONDA-TERMS",

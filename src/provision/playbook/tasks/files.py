@@ -58,7 +58,11 @@ class FilesTask:
         """A folder is never replaced."""
         for one in self.files:
             if _answer(facts, one) == "directory":
-                yield error("FILE-IS-FOLDER", f"{one.path} is a folder on the host", "move it away, or name another path")
+                yield error(
+                    "FILE-IS-FOLDER",
+                    f"{one.path} is a folder on the host",
+                    "move it away, or name another path",
+                )
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
         """Say which are not as wanted."""

@@ -73,7 +73,8 @@ class MinicondaTask:
             f"{'repair' if repair else 'install'} Miniconda {installer.version} at {prefix}",
             reason,
             Detached(
-                catalogue.install_miniconda(facts.state_dir, installer.sha256, prefix, repair=repair), explain=explain
+                catalogue.install_miniconda(facts.state_dir, installer.sha256, prefix, repair=repair),
+                explain=explain,
             ),
             details=(f"sha256 {installer.sha256}", f"pinned by {installer.source}"),
         )
@@ -84,7 +85,9 @@ class MinicondaTask:
         missing = [one for one in NEEDED if one not in system.tools]
         if missing:
             yield error(
-                "TOOL-MISSING", f"the host has no {', '.join(missing)}", "install util-linux, coreutils and bash there"
+                "TOOL-MISSING",
+                f"the host has no {', '.join(missing)}",
+                "install util-linux, coreutils and bash there",
             )
         if not facts.home_owned:
             yield error(
@@ -119,19 +122,25 @@ class MinicondaTask:
             )
         if system.architecture not in ARCHITECTURES:
             yield error(
-                "ARCHITECTURE", f"there is no Miniconda for {system.architecture}", "x86_64 and aarch64 are served"
+                "ARCHITECTURE",
+                f"there is no Miniconda for {system.architecture}",
+                "x86_64 and aarch64 are served",
             )
             return
         installer = self._installer(system.architecture)
         if system.libc == "musl":
             yield error("LIBC-MUSL", "the host has musl; conda needs the GNU C library", "use an image with glibc")
-        elif installer is not None and system.glibc and installer.glibc:
-            if Version.parse(system.glibc) < Version.parse(installer.glibc):
-                yield error(
-                    "GLIBC-OLD",
-                    f"glibc {system.glibc} is too old for Miniconda {installer.version}, which needs {installer.glibc}",
-                    "use a newer image (Ubuntu 20.04, Debian 11, RHEL 8 or later), or an older `version:`",
-                )
+        elif (
+            installer is not None
+            and system.glibc
+            and installer.glibc
+            and Version.parse(system.glibc) < Version.parse(installer.glibc)
+        ):
+            yield error(
+                "GLIBC-OLD",
+                f"glibc {system.glibc} is too old for Miniconda {installer.version}, which needs {installer.glibc}",
+                "use a newer image (Ubuntu 20.04, Debian 11, RHEL 8 or later), or an older `version:`",
+            )
         yield from room(facts, prefix, SIZE, "Miniconda")
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
@@ -156,7 +165,7 @@ class MinicondaTask:
 
     def _fetch(self, facts: Facts, installer: Installer, verb: str) -> Step:
         local = None
-        urls = (installer.url,)
+        urls: tuple[str, ...] = (installer.url,)
         if self.options.installer and "://" not in self.options.installer:
             local = self.options.installer
             urls = ()

@@ -40,7 +40,8 @@ class PackagesTask:
             f"install {', '.join(missing)}",
             "not installed" + (f"; {facts.system.locked}, which is waited for" if facts.system.locked else ""),
             Detached(
-                catalogue.install_packages(manager, missing, sudo=facts.system.sudo != "root"), explain=_explain
+                catalogue.install_packages(manager, missing, sudo=facts.system.sudo != "root"),
+                explain=_explain,
             ),
             details=tuple(f"+ {one}" for one in missing),
         )
@@ -50,12 +51,17 @@ class PackagesTask:
         manager = _manager(facts)
         missing = self._missing(facts, manager)
         if manager is None:
-            yield error("PACKAGES-NO-MANAGER", "the host has none of apt-get, dnf and yum", "install by hand, or by `command`")
+            yield error(
+                "PACKAGES-NO-MANAGER",
+                "the host has none of apt-get, dnf and yum",
+                "install by hand, or by `command`",
+            )
         elif missing and facts.system.sudo not in {"root", "nopasswd"}:
             line = f"sudo {manager} install {' '.join(missing)}"
             yield error(
                 "SUDO-NEEDED",
-                f"{', '.join(missing)} must be installed as root, and {facts.system.user} may not use sudo without a password",
+                f"{', '.join(missing)} must be installed as root, and {facts.system.user} may not use sudo "
+                "without a password",
                 f"type it there: {line}",
             )
 
@@ -85,5 +91,8 @@ def _explain(output: str) -> tuple[str, str | None] | None:
         line = next(one for one in reversed(output.splitlines()) if "locate package" in one or "No match" in one)
         return f"there is no such package: {line.strip()}", "check its name on this distribution"
     if "Could not get lock" in output:
-        return "the package manager was busy for more than ten minutes", "wait for the machine's own updates to end"
+        return (
+            "the package manager was busy for more than ten minutes",
+            "wait for the machine's own updates to end",
+        )
     return None

@@ -1,0 +1,159 @@
+"""The fleet as a table: one row a host, columns aligned in a pipe, drawn on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from provision.model.plan import Outcome, Severity
+from provision.report.display import one_line
+from provision.report.style import rich_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from provision.model.facts import Facts
+    from provision.model.host import Host
+    from provision.report.fold import HostReport, Report
+
+COLUMNS = (
+    *("host", "address", "user", "groups", "reached", "system", "GPUs", "driver", "conda", "environments", "free"),
+    "verdict",
+)
+NOTHING = "-"
+UNPROVEN = "GPU-UNPROVEN"
+_MIB_PER_GIB = 1024
+_GIB = 1 << 30
+_SHORT = {"NVIDIA ": "", "GeForce ": "", "Tesla ": ""}
+_COLOURS = {
+    "fit": "green",
+    "unfit": "red",
+    "unproven": "yellow",
+    "unknown": "yellow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One host of the table."""
+
+    host: Host
+    reached: str
+    """``yes``, why not in a word, or ``-`` where nobody asked."""
+    verdict: str
+    """``fit``, ``unfit``, ``unproven`` (no GPU now, one is expected), ``unknown``, or ``-`` where nobody asked."""
+    facts: Facts | None
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.host.name
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The texts of the columns; what came from the host is escaped."""
+        host, facts = self.host, self.facts
+        address = f"[{host.address}]" if ":" in host.address else host.address
+        cells = (
+            host.name,
+            f"{address}:{host.port}",
+            host.user or NOTHING,
+            ",".join(host.groups),
+            self.reached,
+            *(_facts(facts) if facts else (NOTHING,) * 6),
+            self.verdict,
+        )
+        return tuple(one_line(cell) or NOTHING for cell in cells)
+
+
+def rows_of(hosts: Sequence[Host], report: Report | None) -> list[Row]:
+    """Return the rows, in the inventory's order; without a report only what the inventory says."""
+    if report is None:
+        return [Row(host, NOTHING, NOTHING, None) for host in hosts]
+    return [_row(host, report.hosts[host.name]) for host in hosts]
+
+
+def show(rows: Sequence[Row], stream: TextIO, environ: Mapping[str, str]) -> None:
+    """Print the table."""
+    if rich_terminal(stream, environ):
+        _draw(rows, stream)
+    else:
+        for line in plain_lines(rows):
+            print(line, file=stream)
+
+
+def plain_lines(rows: Sequence[Row]) -> list[str]:
+    """Return the table as aligned text, at least two spaces between columns."""
+    table = [COLUMNS, *(row.cells for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+
+
+def _row(host: Host, seen: HostReport) -> Row:
+    error = seen.error
+    if error is not None:
+        words = {"network": "no", "link": "lost", "host_key": "host key", "authentication": "login"}
+        reached = "yes" if seen.facts else words.get(error.kind, error.kind)
+        return Row(host, reached, "unknown", seen.facts)
+    if seen.facts is None or seen.outcome in {Outcome.SKIPPED, Outcome.INTERRUPTED, Outcome.CRASHED}:
+        return Row(host, NOTHING, "unknown", seen.facts)
+    return Row(host, "yes", _verdict(seen), seen.facts)
+
+
+def _verdict(seen: HostReport) -> str:
+    errors = {one.code for one in seen.findings if one.severity is Severity.ERROR}
+    if errors == {UNPROVEN}:
+        return "unproven"
+    return "unfit" if errors else "fit"
+
+
+def _facts(facts: Facts) -> tuple[str, ...]:
+    system = facts.system
+    home = facts.disk(system.home) or next(iter(facts.disks), None)
+    state = facts.disk(facts.state_dir)
+    # Environments go to state_dir: what is free there is what counts.
+    disk = state or home
+    return (
+        system.os or f"{system.system} {system.kernel}",
+        _gpus(facts),
+        facts.gpu.driver or facts.gpu.driver_loaded or "",
+        ", ".join(f"{one.distribution or 'conda'} {one.version or '?'}" for one in facts.condas if one.runs),
+        ", ".join(f"{one.project}/{one.name} {one.current}" for one in facts.environments if one.current),
+        f"{disk.free / _GIB:.0f} GiB" if disk else "",
+    )
+
+
+def _gpus(facts: Facts) -> str:
+    gpu = facts.gpu
+    if not gpu.gpus:
+        return "AMD" if gpu.amd else "Ascend" if gpu.ascend else "none"
+    kinds = Counter((one.name, one.memory_mib) for one in gpu.gpus)
+    return " + ".join(
+        f"{number}x {_short(name)}" + (f" {memory / _MIB_PER_GIB:.0f} GiB" if memory else "")
+        for (name, memory), number in kinds.items()
+    )
+
+
+def _short(name: str) -> str:
+    for word, short in _SHORT.items():
+        name = name.replace(word, short)
+    return name
+
+
+def _draw(rows: Sequence[Row], stream: TextIO) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # Columns that say nothing for any host only take room.
+    cells = [row.cells for row in rows]
+    kept = [at for at in range(len(COLUMNS)) if at == 0 or any(line[at] != NOTHING for line in cells)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for at in kept:
+        table.add_column(COLUMNS[at], no_wrap=at == 0)
+    for row, line in zip(rows, cells, strict=True):
+        last = len(COLUMNS) - 1
+        table.add_row(*(Text(line[at], style=_COLOURS.get(row.verdict, "") if at == last else "") for at in kept))
+    Console(file=stream).print(table)

@@ -1,0 +1,184 @@
+"""`provision hosts`: what every host of the fleet is, all asked at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from provision.cli import options
+from provision.cli.fleet_table import NOTHING, Row, rows_of, show
+from provision.cli.signals import stopping
+from provision.cli.workspace import Workspace, settings
+from provision.engine.fleet import run_fleet
+from provision.engine.stop import Stop
+from provision.errors import UsageError
+from provision.events import Note
+from provision.report.display import visible
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from provision.events import Emit, HostEvent
+    from provision.model.host import Host
+    from provision.model.link import Link
+    from provision.model.plan import Outcome
+    from provision.playbook.task import Task
+    from provision.report.fold import Report
+    from provision.ssh.route import Route
+
+DESCRIPTION = """\
+Show the fleet: what each host is and what is on it, read in one round trip each. Nothing is changed.
+`provision hosts add` adds a host, `provision hosts install-key` ends password-only logins.
+"""
+EXAMPLES = """\
+  provision hosts                              every host of hosts.yaml
+  provision hosts train '!ali-7' --json        a group, but for one host; all that was read
+  provision hosts --offline                    only what hosts.yaml says
+  provision hosts add gpu-box 'ssh -p 31893 root@connect.example'
+  provision hosts install-key gpu-box
+"""
+
+
+class Screen:
+    """Answers Ctrl-C."""
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        print(text, file=sys.stderr, flush=True)
+
+
+def main(name: str, argv: list[str]) -> int:
+    """Look at the hosts and show them."""
+    asked = _parse(name, argv)
+    workspace = Workspace.open(asked.inventory)
+    if not workspace.inventory.hosts:
+        raise UsageError(
+            f"{workspace.inventory.path}: no hosts", hint="provision hosts add gpu-box 'ssh -p 2222 root@203.0.113.10'"
+        )
+    hosts = workspace.select(asked.hosts or ["all"])
+    report = None if asked.offline else _look(hosts, workspace, asked)
+    if asked.json:
+        print(json.dumps(_document(name, hosts, report, fail_fast=asked.fail_fast)))
+    else:
+        show(rows_of(hosts, report), sys.stdout, os.environ)
+        if report is not None:
+            _complain(report)
+    return _exit_code(report, fail_fast=asked.fail_fast)
+
+
+def _parse(name: str, argv: list[str]) -> argparse.Namespace:
+    words = options.parser(name, DESCRIPTION, EXAMPLES)
+    words.add_argument(
+        "hosts", nargs="*", metavar="HOST", help="names, groups, globs (gpu-*), !not-this; none: every host"
+    )
+    options.add_inventory(words)
+    options.add_fleet(words)
+    words.add_argument("--offline", action="store_true", help="connect to nothing: only what hosts.yaml says")
+    words.add_argument("--json", action="store_true", help="print one JSON document on stdout, and nothing else there")
+    return words.parse_args(argv)
+
+
+def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace) -> Report:
+    """Ask all hosts at once and return what came of it; a host that fails is told as such."""
+    from provision.report.fold import fold
+
+    ways = {host.name: _way(workspace, host) for host in hosts}
+    tasks = {host.name: _tasks(workspace, host) for host in hosts}
+    how = settings(asked.host_keys)
+    stop = Stop()
+    screen = Screen()
+    screen.say(f"asking {len(hosts)} host{'s' if len(hosts) > 1 else ''}: {_some([host.name for host in hosts])}")
+
+    def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
+        from provision.engine.converge import Converger, Goal
+
+        def connect() -> Link:
+            from provision.ssh.link import SshLink
+
+            way = ways[host.name]
+            if isinstance(way, UsageError):
+                raise way
+            return SshLink(way, how)
+
+        goal = Goal("plan", tasks[host.name], host.state_dir, host.workdir, holder="")
+        return Converger(goal, connect, emit, stop).run(), ()
+
+    events: list[HostEvent] = []
+    with stopping(stop, screen):
+        for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
+            events.append(event)
+            if isinstance(event.event, Note):
+                screen.say(f"{event.host}: {visible(event.event.text)}")
+    return fold("hosts", [host.name for host in hosts], events)
+
+
+def _way(workspace: Workspace, host: Host) -> Route | UsageError:
+    try:
+        return workspace.route(host)
+    except UsageError as error:
+        return error
+
+
+def _tasks(workspace: Workspace, host: Host) -> tuple[Task, ...]:
+    """Return what the host's GPUs are judged by; nothing where its playbook does not speak of GPUs."""
+    from provision.playbook.files import load_playbook
+    from provision.playbook.tasks.gpu import GpuTask
+
+    try:
+        playbook = load_playbook(host.playbook, workspace.project.root)
+    except UsageError:
+        return ()  # `plan` says what is wrong with it
+    return (GpuTask(host.expect),) if any(task.kind == "gpu" for task in playbook.tasks) else ()
+
+
+def _complain(report: Report) -> None:
+    for one in report.hosts.values():
+        if one.error is not None:
+            print(visible(f"{one.name}: {one.error.message}"), file=sys.stderr)
+            if one.error.hint:
+                print(visible(f"  -> {one.error.hint}"), file=sys.stderr)
+
+
+def _exit_code(report: Report | None, *, fail_fast: bool) -> int:
+    from provision.report.exit_code import exit_code
+
+    return 0 if report is None else exit_code(report, fail_fast=fail_fast)
+
+
+def _document(name: str, hosts: Sequence[Host], report: Report | None, *, fail_fast: bool) -> dict[str, Any]:
+    """Return the document of every command, with what hosts.yaml says of each host besides."""
+    from provision.report.document import SCHEMA_VERSION, document
+
+    nothing: dict[str, Any] = {"outcome": "skipped", "steps": [], "findings": [], "facts": None, "error": None}
+    if report is None:
+        found: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "command": name,
+            "exit_code": 0,
+            "hosts": {host.name: nothing for host in hosts},
+        }
+    else:
+        found = document(report, name, fail_fast=fail_fast)
+    for row in rows_of(hosts, report):
+        found["hosts"][row.name] = {**found["hosts"][row.name], **_said(row)}
+    return found
+
+
+def _said(row: Row) -> dict[str, Any]:
+    host = row.host
+    return {
+        "address": host.address,
+        "port": host.port,
+        "user": host.user,
+        "groups": list(host.groups),
+        "playbook": host.playbook,
+        "verdict": None if row.verdict == NOTHING else row.verdict,
+    }
+
+
+def _some(names: Sequence[str]) -> str:
+    most = 8
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"

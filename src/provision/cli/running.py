@@ -1,0 +1,85 @@
+"""Runs a goal on hosts: engine, screen and log brought together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.cli.signals import stopping
+from provision.engine.converge import Converger, Goal
+from provision.engine.fleet import run_fleet
+from provision.engine.stop import Stop
+from provision.errors import ProvisionError
+from provision.report.face import Face
+from provision.report.log import RunLog
+
+if TYPE_CHECKING:
+    import argparse
+
+    from provision.events import Emit
+    from provision.model.host import Host
+    from provision.model.link import Link
+    from provision.model.plan import Outcome
+    from provision.playbook.task import Task
+    from provision.ssh.route import Route, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The hosts of a run, what is wanted of each, and the way there."""
+
+    hosts: tuple[Host, ...]
+    tasks: dict[str, tuple[Task, ...]]
+    routes: dict[str, Route]
+    settings: Settings
+
+
+def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Selection) -> int:
+    """Run the goal `name` on every host, show what happens, and return the exit code."""
+    stop = Stop()
+    holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
+    log = RunLog.open(name, argv, os.environ)
+    face = Face(
+        name,
+        [host.name for host in selection.hosts],
+        json=asked.json,
+        verbose=asked.verbose,
+        log=log,
+        dry_run=getattr(asked, "dry_run", False),
+        pending_is_7=getattr(asked, "exit_code", False),
+        fail_fast=asked.fail_fast,
+    )
+
+    def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
+        def connect() -> Link:
+            from provision.ssh.link import SshLink
+
+            return SshLink(selection.routes[host.name], selection.settings)
+
+        goal = Goal(
+            "plan" if getattr(asked, "dry_run", False) else name,
+            selection.tasks[host.name],
+            host.state_dir,
+            host.workdir,
+            holder,
+            wait=getattr(asked, "wait", False),
+        )
+        converger = Converger(goal, connect, emit, stop)
+        try:
+            return converger.run(), ()
+        except ProvisionError as error:
+            error.left = converger.left
+            raise
+
+    with stopping(stop, face):
+        for event in run_fleet(selection.hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
+            face.take(event)
+        face.finish()
+    return face.exit_code()
+
+
+def _whoami() -> str:
+    return f"{os.environ.get('USER') or os.environ.get('LOGNAME') or os.getuid()}@{socket.gethostname()}"

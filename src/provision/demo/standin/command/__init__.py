@@ -1,0 +1,1 @@
+"""The command that the stand-in (not conda) installs as PREFIX/bin/conda; it stands alone."""

@@ -1,0 +1,1 @@
+"""What a host should be: playbooks and their tasks."""

@@ -1,0 +1,1 @@
+"""Folds over events: the report, its renderings, the log file and the exit code."""

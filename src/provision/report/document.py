@@ -1,0 +1,88 @@
+"""The report as the JSON document that scripts read; its fields are described by ``schemas/output.json``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provision.report.exit_code import exit_code
+
+if TYPE_CHECKING:
+    from provision.model.plan import Finding
+    from provision.report.fold import HostReport, Report
+
+SCHEMA_VERSION = 1
+"""Within a version fields are only ever added."""
+
+
+def document(
+    report: Report, command: str | None = None, *, pending_is_7: bool = False, fail_fast: bool = False
+) -> dict[str, Any]:
+    """Return the document as plain values for `json.dumps`; `command` is the one that the user typed."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command or report.command,
+        "exit_code": exit_code(report, pending_is_7=pending_is_7, fail_fast=fail_fast),
+        "hosts": {_text(one.name): _host(one, foresees=report.foresees) for one in report.hosts.values()},
+    }
+
+
+def _host(host: HostReport, *, foresees: bool) -> dict[str, Any]:
+    return {
+        "outcome": host.outcome.value,
+        "steps": _foreseen(host) if foresees else _done(host),
+        "findings": [_finding(one) for one in host.findings],
+        "facts": _facts(host),
+        "error": None
+        if host.error is None
+        else {
+            "kind": host.error.kind,
+            "message": _text(host.error.message),
+            "hint": _optional(host.error.hint),
+        },
+    }
+
+
+def _done(host: HostReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": _text(one.step.name),
+            "reason": _text(one.step.reason),
+            # What failed half-way may have changed something: the host is probed again to know.
+            "changed": one.step.changed,
+            "seconds": None if one.seconds is None else round(one.seconds, 3),
+        }
+        for one in host.steps
+    ]
+
+
+def _foreseen(host: HostReport) -> list[dict[str, Any]]:
+    return [
+        {"name": _text(one.name), "reason": _text(one.reason), "changed": one.changed, "seconds": None}
+        for one in host.planned or ()
+    ]
+
+
+def _facts(host: HostReport) -> dict[str, Any] | None:
+    if host.facts is None:
+        return None
+    from provision.facts import to_json
+
+    return to_json(host.facts)
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {
+        "code": one.code,
+        "severity": one.severity.value,
+        "message": _text(one.message),
+        "fix": _optional(one.fix),
+    }
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else _text(text)
+
+
+def _text(text: str) -> str:
+    # Bytes that were no UTF-8 reach us as lone surrogates, which no JSON reader takes.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

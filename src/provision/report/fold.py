@@ -1,0 +1,173 @@
+"""Events become a report: what happened on each host, so far or in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from provision.events import (
+    Connected,
+    HostFinished,
+    HostStarted,
+    Judged,
+    LinkLost,
+    Note,
+    Planned,
+    Probed,
+    StepFinished,
+    StepOutput,
+    StepStarted,
+    Waiting,
+)
+from provision.model.plan import Outcome, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from provision.events import Event, Failure, HostEvent
+    from provision.model.facts import Facts
+    from provision.model.plan import Finding, Step
+
+GOOD = frozenset({Outcome.CONVERGED, Outcome.CHANGED, Outcome.PENDING})
+"""Outcomes where nothing went wrong."""
+
+
+@dataclass(eq=False, repr=False)
+class StepReport:
+    """A step that began."""
+
+    step: Step
+    number: int
+    total: int
+    started: float
+    """Seconds since the epoch."""
+    seconds: float | None = None
+    """``None`` while it works."""
+    ok: bool = False
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.step.name
+
+
+@dataclass(eq=False, repr=False)
+class HostReport:
+    """What happened on one host."""
+
+    name: str
+    target: str = ""
+    outcome: Outcome = Outcome.CRASHED
+    """Crashed until the host's last event says otherwise."""
+    finished: bool = False
+    steps: list[StepReport] = field(default_factory=list)
+    """Those that began, in their order."""
+    planned: tuple[Step, ...] | None = None
+    """The first plan; ``None``: the host did not get that far."""
+    findings: tuple[Finding, ...] = ()
+    facts: Facts | None = None
+    error: Failure | None = None
+    left: tuple[str, ...] = ()
+    """Names of steps that were planned and not done."""
+    notes: list[str] = field(default_factory=list)
+    doing: str = "not begun"
+    """What it is at, in a few words, while no step works."""
+    current: StepReport | None = None
+    last_line: str = ""
+    """What the step printed last, as it came from the host."""
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """From the host's first event to its last one so far."""
+        return 0.0 if self.started is None or self.ended is None else max(0.0, self.ended - self.started)
+
+    @property
+    def changes(self) -> list[StepReport]:
+        """Steps that were done well and changed the host."""
+        return [one for one in self.steps if one.ok and one.step.changed]
+
+    @property
+    def good(self) -> bool:
+        """Whether it ended, and nothing went wrong."""
+        return self.finished and self.outcome in GOOD
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that make the host unfit."""
+        return [one for one in self.findings if one.severity is Severity.ERROR]
+
+
+class Report:
+    """All hosts of a run, in the order in which they were asked for."""
+
+    def __init__(self, command: str, hosts: Iterable[str], *, foresees: bool | None = None) -> None:
+        self.command = command
+        self.foresees = command == "plan" if foresees is None else foresees
+        """Whether the run only says what would be done (`plan`, `up --dry-run`)."""
+        self.hosts = {name: HostReport(name) for name in hosts}
+        self.asked_to_stop = False
+        """Whether the user pressed Ctrl-C."""
+
+    def take(self, told: HostEvent) -> HostReport:
+        """Fold one event in, and return the report of its host."""
+        host = self.hosts.setdefault(told.host, HostReport(told.host))
+        if host.started is None:
+            host.started = told.at
+        host.ended = told.at
+        self._fold(host, told.event, told.at)
+        return host
+
+    def _fold(  # noqa: C901, PLR0912 - one case for each kind of event
+        self, host: HostReport, event: Event, at: float
+    ) -> None:
+        match event:
+            case HostStarted(target=target):
+                host.target, host.doing = target, "connecting"
+            case Connected():
+                host.doing = "reading facts"
+            case Note(text=text):
+                host.notes.append(text)
+            case Probed(facts=facts):
+                host.facts, host.doing = facts, "planning"
+            case Planned(plan=plan):
+                if host.planned is None:
+                    host.planned, host.findings = plan.steps, plan.findings
+                host.doing = "proving" if event.final else "beginning"
+            case Waiting(reason=reason):
+                host.doing = reason
+            case LinkLost():
+                host.doing = "connecting again"
+            case StepStarted():
+                host.current = StepReport(event.step, event.number, event.total, at)
+                host.steps.append(host.current)
+                host.last_line = ""
+            case StepOutput(line=line):
+                host.last_line = line
+            case StepFinished():
+                self._end_step(host, event)
+            case Judged(findings=findings):
+                # A plan shows what speaks against it and what the host is worth now; after `up` only the end counts.
+                kept = host.findings if self.foresees else ()
+                host.findings = (*kept, *(one for one in findings if one not in kept))
+            case HostFinished():
+                host.outcome, host.error, host.left = event.outcome, event.failure, event.left
+                host.finished, host.current, host.doing = True, None, event.outcome.value
+            case _:
+                pass
+
+    @staticmethod
+    def _end_step(host: HostReport, event: StepFinished) -> None:
+        if host.current is not None:
+            host.current.seconds, host.current.ok = event.seconds, event.ok
+            host.current = None
+        host.doing = "between steps"
+
+
+def fold(command: str, hosts: Iterable[str], events: Iterable[HostEvent]) -> Report:
+    """Return the report of a whole run."""
+    report = Report(command, hosts)
+    for one in events:
+        report.take(one)
+    return report

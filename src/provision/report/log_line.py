@@ -1,0 +1,77 @@
+"""What the log says of each event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.events import (
+    CommandRan,
+    Connected,
+    HostFinished,
+    HostStarted,
+    Judged,
+    LinkLost,
+    Note,
+    Planned,
+    Probed,
+    StepFinished,
+    StepOutput,
+    StepStarted,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from provision.events import Event
+    from provision.model.plan import Finding
+
+
+def text_of(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of event
+    """Return the entry for an event: its first line, and more where there is more."""
+    match event:
+        case HostStarted(target=target):
+            return f"started {target}"
+        case Connected(seconds=seconds):
+            return f"connected in {seconds:.3f} s"
+        case Note(text=text):
+            return f"note: {text}"
+        case Probed(facts=facts, seconds=seconds):
+            return "\n".join((f"facts read in {seconds:.3f} s", *(f"problem: {one}" for one in facts.problems)))
+        case Planned(plan=plan, final=final):
+            head = "planned, after the steps" if final else "planned"
+            steps = [f"{'+' if one.changed else '?'} {one.name} ({one.reason})" for one in plan.steps]
+            return "\n".join((f"{head}: {len(steps)} steps", *steps, *_findings(plan.findings)))
+        case Waiting(reason=reason):
+            return f"waiting: {reason}"
+        case StepStarted(step=step, number=number, total=total):
+            return f"step {number}/{total} {step.name} ({step.reason})"
+        case StepOutput(line=line):
+            return f"> {line}"
+        case StepFinished(step=step, seconds=seconds, ok=ok):
+            return f"step {step.name} {'done' if ok else 'FAILED'} in {seconds:.3f} s"
+        case CommandRan(program=program, code=code, seconds=seconds):
+            ended = "link lost, outcome unknown" if code is None else f"exit {code}"
+            return f"$ {program}: {ended} in {seconds:.3f} s"
+        case LinkLost(reason=reason):
+            return f"link lost: {reason}"
+        case Judged(findings=findings):
+            return "\n".join((f"judged: {len(findings)} findings", *_findings(findings)))
+        case HostFinished():
+            return "\n".join(_end(event))
+
+
+def _findings(findings: tuple[Finding, ...]) -> list[str]:
+    return [
+        f"{one.severity.value} {one.code}: {one.message}" + (f" -> {one.fix}" if one.fix else "") for one in findings
+    ]
+
+
+def _end(event: HostFinished) -> list[str]:
+    lines = [f"finished: {event.outcome.value}"]
+    failure = event.failure
+    if failure is not None:
+        lines.append(f"{failure.kind} (exit {failure.exit_code}): {failure.message}")
+        lines += [f"hint: {failure.hint}"] if failure.hint else []
+        lines += (failure.detail or "").splitlines()
+    if event.left:
+        lines.append(f"not done: {', '.join(event.left)}")
+    return lines

@@ -1,0 +1,44 @@
+"""What the user can do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.model.plan import Outcome
+from provision.report.display import one_line
+from provision.report.verdict import activated_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.report.fold import HostReport, Report
+
+_NAMED = 4
+
+
+def next_lines(report: Report) -> Iterator[str]:
+    """Yield commands that lead on from here: to the pending changes, to the machine, to another try."""
+    hosts = list(report.hosts.values())
+    pending = [one for one in hosts if one.outcome is Outcome.PENDING and one.finished]
+    if pending:
+        yield f"provision up {_arguments(pending)}"
+    if report.foresees:
+        return
+    again = [one for one in hosts if one.outcome in {Outcome.INTERRUPTED, Outcome.SKIPPED}]
+    broken = [one for one in hosts if not one.good and one not in again]
+    if report.command == "up" and (again or broken):
+        first = "when that is put right: " if broken else ""
+        yield f"{first}provision up {_arguments(broken + again)}"
+    if report.command == "up" and len(hosts) == 1 and hosts[0].good:
+        yield from _use(hosts[0])
+
+
+def _use(host: HostReport) -> Iterator[str]:
+    names = activated_names(host.facts) if host.facts is not None else ()
+    then = f"; there: conda activate {one_line(names[0])}" if names else ""
+    yield f"provision ssh {one_line(host.name)}{then}"
+
+
+def _arguments(hosts: list[HostReport]) -> str:
+    names = " ".join(one_line(one.name) for one in hosts[:_NAMED])
+    return names if len(hosts) <= _NAMED else f"{names} ... ({len(hosts)} hosts)"
