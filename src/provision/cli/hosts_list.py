@@ -111,7 +111,9 @@ def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace
         for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
             events.append(event)
             if isinstance(event.event, Note):
-                screen.say(f"{event.host}: {visible(event.event.text)}")
+                # Notes about keys name their host themselves, as a jump host's do.
+                text = event.event.text.removeprefix(f"{event.host}: ")
+                screen.say(visible(f"{event.host}: {text}"))
     return fold("hosts", [host.name for host in hosts], events)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from provision.errors import UsageError
-from provision.inventory import find_inventory, load_inventory
+from provision.inventory import find_inventory, hop_name, load_inventory
 from provision.project import find_root, load_project
 from provision.ssh.alias import resolve as resolve_alias
 from provision.ssh.route import Hop, Route, Settings
@@ -92,7 +92,8 @@ class Workspace:
         user = host.user or _local_user()
         return [*hops, Hop(host, user, alias) if alias else Hop(host, user)]
 
-    def _hop_alias(self, name: str) -> AliasValues | None:
+    def _hop_alias(self, way: str) -> AliasValues | None:
+        name = hop_name(way)
         if name not in self.inventory.hosts:
             return self._alias(name)
         alias = self.inventory.alias_of(name)

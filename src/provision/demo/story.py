@@ -101,7 +101,7 @@ def user_environment(root: Path) -> dict[str, str]:
         "XDG_DATA_HOME": str(home / ".local/share"),
         "XDG_CACHE_HOME": str(home / ".cache"),
         # The same provision in every process, wherever it lies.
-        "PYTHONPATH": str(Path(provision.__file__).parents[1]),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(provision.__file__).parents[1]), os.environ.get("PYTHONPATH")))),
     }
 
 

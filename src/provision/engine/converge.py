@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from provision import facts as fact_reader
 from provision.engine.perform import Performer
 from provision.errors import BusyError, LinkLostError, StepFailedError, UnfitError, UnreachableError
-from provision.events import Connected, Judged, Note, Planned, Probed, StepFinished, StepStarted, Waiting
+from provision.events import Connected, Judged, LinkLost, Note, Planned, Probed, StepFinished, StepStarted, Waiting
 from provision.model.plan import Finding, Later, Outcome, Plan, Severity, Step
 from provision.remote import catalogue
 
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from provision.model.link import Lease, Link
     from provision.playbook.task import Task
 
-ROUNDS = 5
-"""Plans in one run: steps that depend on others are planned in the next round, and three rounds are the most in use."""
+ROUNDS = 12
+"""Plans in one run: what depends on earlier steps is planned in the next round (three are the most in use), and a
+host that we lost hold of for a while is looked at anew."""
 WAIT_PAUSE = 2.0
+LEFTOVER_SECONDS = 60.0
+"""Processes that a step started and left behind hold its lock: so long we wait for them."""
 REGAIN_SECONDS = catalogue.LEASE_SILENCE + 15
 
 
@@ -54,6 +57,7 @@ class Converger:
         self._stop = stop
         self._link: Link | None = None
         self._lease: Lease | None = None
+        self._regained = False
         self._state_dir = goal.state_dir
         self.left: tuple[str, ...] = ()
 
@@ -78,7 +82,9 @@ class Converger:
                 return self._foreseen(plan)
             if not plan.steps and not facts.step_lock.held:
                 return self._finish(facts, Outcome.CONVERGED)
-            self._refuse(plan)
+            # What a step of an earlier run is changing right now proves nothing yet.
+            if not facts.step_lock.held:
+                self._refuse(plan)
             return self._change()
         finally:
             self._close()
@@ -180,6 +186,9 @@ class Converger:
             for number, step in enumerate(plan.steps, 1):
                 if isinstance(step.action, Later):
                     break
+                if not self._still_ours():
+                    done.clear()
+                    break
                 self.left = tuple(one.name for one in plan.steps[number - 1 :])
                 self._stop.between_steps()
                 self._do(performer, step, number, len(plan.steps))
@@ -208,25 +217,53 @@ class Converger:
         finally:
             self._emit(StepFinished(step, time.monotonic() - started, ok))
 
+    def _still_ours(self) -> bool:
+        """Hold the host again if we lost it; return whether nobody can have changed it since it was looked at."""
+        if self._lease is not None and not self._lease.held:
+            self._regain()
+        return not self._regained
+
     def _settled(self) -> Facts:
-        """Return facts that no step of an earlier, broken run is still changing."""
+        """Return facts that no step of an earlier, broken run is still changing.
+
+        Raises:
+            BusyError: a step ended, and what it started holds on to its lock.
+        """
+        self._regained = False
         facts = self._probe()
+        followed: str | None = None
+        deadline = 0.0
         while facts.step_lock.held:
             step = facts.step_lock.step
-            self._emit(Waiting("a step of an earlier run is still at work: following it to its end"))
-            if step is None or self._performer().follow(step)[0] < 0:
+            if step is not None and step != followed:
+                self._emit(Waiting("a step of an earlier run is still at work: following it to its end"))
+                self._performer().follow(step)
+                followed, deadline = step, time.monotonic() + LEFTOVER_SECONDS
+            elif followed is not None and time.monotonic() > deadline:
+                raise BusyError(
+                    f"step {followed} has ended, but processes that it started still run and hold the host",
+                    hint=f"`fuser -v {self._state_dir}/step.lock` there names them; end them and run again",
+                )
+            else:
                 self._stop.wait(WAIT_PAUSE)
             self._stop.between_steps()
+            self._regained = False
             facts = self._probe()
         return facts
 
     def _take_lease(self) -> None:
         told = ""
         while True:
-            self._lease, holder = self._ask_lease()
+            try:
+                self._lease, holder = self._ask_lease()
+            except LinkLostError as error:
+                self._emit(LinkLost(error.message))
+                self._open_link().reconnect()
+                continue
             if self._lease is not None:
                 return
-            if not self._goal.wait:
+            # After a lost link it may be our own lease of a moment ago: it ends itself.
+            if not self._goal.wait and holder != self._goal.holder:
                 raise BusyError(f"held by {holder or 'another run'}", hint="wait for it, or use --wait")
             if holder != told:
                 self._emit(Waiting(f"held by {holder or 'another run'}: waiting"))
@@ -240,7 +277,8 @@ class Converger:
         if lease is None and holder.startswith("nobody"):
             raise StepFailedError(
                 f"{self._state_dir}: {holder.removeprefix('nobody: ')}",
-                hint="is the disk full or the folder not ours? `state_dir:` in hosts.yaml names another one",
+                hint="is the disk full, the folder not ours, or util-linux missing? "
+                "`state_dir:` in hosts.yaml names another folder",
             )
         return lease, holder
 
@@ -248,18 +286,30 @@ class Converger:
         """Hold the host again after a lost link: our own old lease may live on for a minute."""
         if self._lease is None:
             return
+        self._regained = True
         deadline = time.monotonic() + REGAIN_SECONDS
+        told = False
         while True:
             try:
-                self._lease, holder = self._ask_lease()
+                lease, holder = self._ask_lease()
             except LinkLostError:
+                self._stop.during_step()
+                if time.monotonic() > deadline:
+                    raise
                 self._open_link().reconnect()
                 continue
-            if self._lease is not None:
+            if lease is not None:
+                self._lease = lease
                 return
             if holder != self._goal.holder or time.monotonic() > deadline:
-                raise BusyError(f"while the link was down the host was taken by {holder}", hint="run it again")
-            self._stop.wait(WAIT_PAUSE)
+                raise BusyError(
+                    f"while this run was cut off, the host was taken by {holder or 'another run'}",
+                    hint="run it again; --wait waits for the other one",
+                )
+            if not told:
+                self._emit(Waiting("the host still counts the lost connection as its holder: at most a minute"))
+                told = True
+            self._stop.pause(WAIT_PAUSE)
             self._stop.during_step()
 
     # -- the link --------------------------------------------------------------------------------

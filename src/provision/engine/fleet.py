@@ -67,6 +67,10 @@ def run_fleet(hosts: Sequence[Host], worker: Worker, stop: Stop, *, forks: int, 
     ]
     for thread in threads:
         thread.start()
+    yield from _until_all_finished(events, hosts, stop)
+
+
+def _until_all_finished(events: queue.Queue[HostEvent], hosts: Sequence[Host], stop: Stop) -> Iterator[HostEvent]:
     left = {host.name: None for host in hosts}
     deadline: float | None = None
     while left:

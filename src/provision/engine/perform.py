@@ -103,7 +103,15 @@ class Performer:
     def recover(self, error: LinkLostError) -> None:
         """Make a new connection, and hold the host again."""
         self.emit(LinkLost(error.message))
-        self.link.reconnect()
+        try:
+            self.link.reconnect()
+        except UnreachableError as gone:
+            if gone.kind != UnreachableError.kind:
+                raise
+            raise UnreachableError(
+                f"the link was lost and did not come back: {gone.message}",
+                hint="what runs on the host goes on there; run the same command again: it follows it to its end",
+            ) from gone
         self._regain()
 
     def detached(self, program: Program) -> tuple[int, str]:
@@ -148,7 +156,6 @@ class Performer:
             else:
                 lines.finish()
                 return done.code, "\n".join(lines.tail)
-
 
     def _end(self, step: str) -> None:
         """End a detached step; where the link is gone too, the next run will wait for it."""

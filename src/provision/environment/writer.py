@@ -127,7 +127,7 @@ def _logical(text: str) -> list[tuple[int, str]]:
     begun, pending = 0, ""
     for number, line in enumerate(text.splitlines(), start=1):
         begun = begun if pending else number
-        pending += line.rstrip().removesuffix("\\").rstrip() + " "
+        pending += line.strip().removesuffix("\\").rstrip() + " "
         if not line.rstrip().endswith("\\") or line.lstrip().startswith("#"):
             found.append((begun, pending.strip()))
             pending = ""

@@ -35,14 +35,37 @@ def request_exec(channel: paramiko.Channel, line: str) -> None:
     paramiko's own `exec_command` waits. A refusal closes the channel, which the drain loop sees.
     """
     import paramiko
+
+    try:
+        _request(channel, "exec", line, answer=True)
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise LinkLostError(f"the link was lost: {error or 'it was closed'}") from error
+
+
+def request_signal(channel: paramiko.Channel, name: str) -> None:
+    """Ask the server to send a signal to the command's process group (RFC 4254, 6.9; OpenSSH does since 7.9).
+
+    Closing a channel alone leaves a silent command running for ever.
+    """
+    import paramiko
+
+    try:
+        _request(channel, "signal", name, answer=False)
+    except (paramiko.SSHException, OSError, EOFError):
+        # The link is gone: nobody is there to be asked.
+        return
+
+
+def _request(channel: paramiko.Channel, kind: str, text: str, *, answer: bool) -> None:
+    import paramiko
     from paramiko.common import cMSG_CHANNEL_REQUEST
 
     message = paramiko.Message()
     message.add_byte(cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
-    message.add_string("exec")
-    message.add_boolean(True)
-    message.add_string(line)
+    message.add_string(kind)
+    message.add_boolean(answer)
+    message.add_string(text)
     channel.get_transport()._send_user_message(message)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
 
 
@@ -113,7 +136,8 @@ def run_command(
         channel: an open session channel, closed on return.
         command: what to run and its stdin.
         timeout: seconds for the whole command.
-        on_output: called with each piece of output as it comes.
+        on_output: called with each piece of output as it comes, and with an empty one about once a second where
+            none comes, so that it can raise and end a silent command.
         capture: whether stdout is also kept and returned.
         stream: more stdin after the command's own, read piece by piece.
         alive: called about once a second; raises when the link counts as dead.
@@ -129,6 +153,8 @@ def run_command(
         sender = _send(channel, command.stdin, stream)
         while not drain.step(1.0):
             alive()
+            if on_output is not None:
+                on_output("stdout", b"")
             if drain.over and drain.out.exit_code is None:
                 raise _no_end_line(drain)
             if time.monotonic() - started > timeout:
@@ -136,6 +162,8 @@ def run_command(
         if sender is not None:
             sender.join(timeout=profile.CHANNEL)
     finally:
+        if drain.out.exit_code is None and not drain.over:
+            request_signal(channel, "TERM")
         channel.close()
     return Completed(
         code=drain.out.exit_code or 0,

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FIRST_TRIES = 3
 """For a host that refuses or does not answer: more only makes the user wait."""
 DROPPED_TRIES = 8
+HOLD_SECONDS = 60.0
+"""For the lease to be answered: rc files of slow hosts take their time."""
 RECONNECT_SECONDS = 120.0
 """After a lost link the host is given so long to come back."""
 
@@ -44,7 +46,8 @@ class SshLink:
         self._settings = settings
         self._connections: list[Connection] = []
         self._heartbeat: Heartbeat | None = None
-        self._closed = False
+        self._closed = threading.Event()
+        self._proven = False
         self.notes: list[str] = []
         self._connect(patient=False)
 
@@ -58,15 +61,23 @@ class SshLink:
     ) -> Completed:
         """Run one program and return how it ended (see `Link.run`)."""
         channel = self._session()
-        return run_command(
-            channel,
-            _composed(program, stream is not None),
-            timeout=program.timeout,
-            on_output=on_output,
-            capture=capture,
-            stream=stream,
-            alive=self._alive,
-        )
+        try:
+            done = run_command(
+                channel,
+                _composed(program, stream is not None),
+                timeout=program.timeout,
+                on_output=on_output,
+                capture=capture,
+                stream=stream,
+                alive=self._alive,
+            )
+        except UnsupportedHostError as error:
+            if self._proven:
+                # It ran commands before: it was killed before its first word, by a shutdown or for want of memory.
+                raise LinkLostError("a command was cut off on the host before it began") from error
+            raise
+        self._proven = True
+        return done
 
     def hold(self, program: Program) -> tuple[SshLease | None, str]:
         """Start the lease program; return the lease, or ``None`` with its holder's name."""
@@ -74,13 +85,17 @@ class SshLink:
         command = _composed(program, with_stdin=True)
         drain = Drain(channel, command.nonce, None, capture=True)
         request_exec(channel, command.line)
-        channel.sendall(command.stdin)
-        deadline = time.monotonic() + profile.CHANNEL
+        try:
+            channel.sendall(command.stdin)
+        except OSError as error:
+            raise LinkLostError(f"the link was lost: {error}") from error
+        deadline = time.monotonic() + HOLD_SECONDS
         # The frame keeps a last newline back, as it could begin the end line: the word alone must do.
         while bytes(drain.stdout).strip() != b"held":
             ended = drain.step(0.2)
             if ended or drain.over or time.monotonic() > deadline:
                 break
+            self._alive()
         line = bytes(drain.stdout).decode("utf-8", "replace").strip()
         if line == "held":
             lease = SshLease(channel)
@@ -103,7 +118,7 @@ class SshLink:
 
     def close(self) -> None:
         """End the connection; safe to call twice, and from another thread."""
-        self._closed = True
+        self._closed.set()
         self._drop()
 
     def transport(self) -> paramiko.Transport:
@@ -140,35 +155,49 @@ class SshLink:
         retrying = tenacity.Retrying(
             stop=stop,
             wait=pause,
-            retry=tenacity.retry_if_exception(lambda e: isinstance(e, UnreachableError) and not isinstance(e, final)),
+            retry=tenacity.retry_if_exception(
+                lambda e: isinstance(e, UnreachableError) and not isinstance(e, final) and not self._closed.is_set()
+            ),
+            sleep=self._pause,
             reraise=True,
         )
-        time.sleep(0.2 + secrets.randbelow(1000) / 1000)
+        self._pause(0.2 + secrets.randbelow(1000) / 1000)
         retrying(self._add_connection)
 
+    def _pause(self, seconds: float) -> None:
+        """Sleep, until closed at most."""
+        self._closed.wait(seconds)
+
     def _add_connection(self) -> None:
-        if self._closed:
+        if self._closed.is_set():
             raise UnreachableError("the run was stopped")
         connection = Connection(self._route, self._settings)
         self.notes.extend(note for note in connection.notes if note not in self.notes)
         self._connections.append(connection)
 
     def _session(self) -> paramiko.Channel:
-        try:
-            return self._open_session()
-        except paramiko.ChannelException:
-            # The server allows one session a connection, and the lease has it: a connection more.
-            self._add_connection()
-            try:
-                return self._open_session()
-            except paramiko.ChannelException as error:
-                raise UnreachableError(f"the server refuses a session: {error.text}") from error
+        """Open a session; where the server allows one a connection (MaxSessions 1), on a second connection."""
+        deadline = time.monotonic() + profile.CHANNEL
+        while True:
+            if not self._connections:
+                raise LinkLostError("there is no connection")
+            for connection in reversed(self._connections):
+                try:
+                    return self._open_session(connection)
+                except paramiko.ChannelException as error:
+                    refusal = error
+            if len(self._connections) == 1:
+                self._add_connection()
+            elif time.monotonic() < deadline:
+                # A session that we closed counts until its last process has ended.
+                self._pause(0.1)
+            else:
+                raise UnreachableError(f"the server refuses a session: {refusal.text}") from refusal
 
-    def _open_session(self) -> paramiko.Channel:
-        if not self._connections:
-            raise LinkLostError("there is no connection")
+    @staticmethod
+    def _open_session(connection: Connection) -> paramiko.Channel:
         try:
-            return self.transport().open_session(
+            return connection.transport.open_session(
                 window_size=profile.WINDOW, max_packet_size=profile.PACKET, timeout=profile.CHANNEL
             )
         except paramiko.ChannelException:
@@ -178,7 +207,7 @@ class SshLink:
 
     def _alive(self) -> None:
         """Raise when the peer has been silent for too long; called while waiting for output."""
-        if self._closed:
+        if self._closed.is_set():
             raise LinkLostError("the run was stopped")
         if self._beating().silent_seconds() > profile.SILENCE:
             for connection in self._connections:
@@ -211,13 +240,17 @@ class SshLease:
 
     def release(self) -> None:
         """Give the host free: the holder sees the end of its input."""
-        if self.held:
-            self._channel.shutdown_write()
-            # The holder's last act is to close: waited for, so that a next run finds the host free.
-            deadline = time.monotonic() + 2
-            while self.held and time.monotonic() < deadline:
-                time.sleep(0.005)
-        self._channel.close()
+        try:
+            if self.held:
+                self._channel.shutdown_write()
+                # The holder's last act is to close: waited for, so that a next run finds the host free.
+                deadline = time.monotonic() + 2
+                while self.held and time.monotonic() < deadline:
+                    time.sleep(0.005)
+            self._channel.close()
+        except (paramiko.SSHException, OSError, EOFError):
+            # The link is gone, and the lease ends with it.
+            return
 
 
 class Heartbeat(threading.Thread):

@@ -81,7 +81,8 @@ def parse_public(text: str, shown: str) -> PublicKey:
     Raises:
         UsageError: it holds something else, or a kind of key that cannot be used here.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    # Not splitlines(): a comment may hold what only Unicode takes for the end of a line.
+    lines = [line for line in text.split("\n") if line.strip()]
     words = lines[0].split(None, 2) if len(lines) == 1 else []
     if len(words) < 2:  # noqa: PLR2004 - type and key
         raise UsageError(f"{shown}: not a public key, expected one line such as 'ssh-ed25519 AAAA... me@here'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -306,7 +307,9 @@ class EnvironmentTask:
 
     def _foreign(self, facts: Facts, wanted: Wanted) -> Iterable[Finding]:
         for link in facts.conda_links:
-            if link.name == self._link_name and link.target != f"{wanted.base}/current":
+            # A link into another state folder is ours too: `state_dir:` was changed since.
+            ours = (link.target or "").endswith(f"/envs/{self.project}/{self.name}/current")
+            if link.name == self._link_name and not ours:
                 what = f"points to {link.target}" if link.target else "is an environment of its own"
                 yield error(
                     "ENV-NAME-FOREIGN",
@@ -324,7 +327,11 @@ class EnvironmentTask:
     def _terms(self, wanted: Wanted) -> Iterable[Finding]:
         if self.accept_tos:
             return
-        concerned = [one for one in self._channels(wanted.spec) if one in TERMS or "repo.anaconda.com/pkgs/" in one]
+        concerned = [
+            one
+            for one in self._channels(wanted.spec)
+            if one in TERMS or "//repo.anaconda.com/pkgs/" in one
+        ]
         if concerned:
             yield error(
                 "CONDA-TERMS",

@@ -7,6 +7,18 @@
 # Exit codes: 0 built (or it had been), 10 conda failed, 11 pip failed, 12 pip is missing, 73 cannot write.
 
 main() {
+    work=
+    build "$@"
+    code=$?
+    [ -z "$work" ] || rm -rf "$work"
+    # A failure gives the room back; what runs now is another generation and stays.
+    if [ "$code" -ne 0 ] && [ -n "$work" ] && [ "$(readlink "$base/current")" != "$generation" ]; then
+        rm -rf "$prefix"
+    fi
+    return "$code"
+}
+
+build() {
     state=$1 conda=$2 base=$3 generation=$4 channels=$5 specs=$6 requirements=$7 constraints=$8 variables=$9
     shift 9
     marker=$1
@@ -20,8 +32,8 @@ main() {
         echo "generation $generation is there"
         return 0
     fi
-    work=$base/.work
     mkdir -p "$base" || return 73
+    work=$base/.work
     chmod 700 "$state" || return 73
     forget_unfinished
     rm -rf "$work"
@@ -34,7 +46,6 @@ main() {
     if [ -n "$variables" ]; then
         printf '%s\n' "$variables" >"$prefix/conda-meta/state" || return 73
     fi
-    rm -rf "$work"
     sync -f "$prefix" 2>/dev/null
     printf '%s,"packages":"%s","built":%s}\n' "$marker" "$(packages_digest "$prefix")" "$(date +%s)" \
         >"$prefix/.provision-generation.new" || return 73
@@ -56,7 +67,9 @@ forget_unfinished() {
 
 create() {
     attempt_create && return 0
-    if grep -Eqi 'errno[: ]*28|no space left|disk quota' "$work/conda.log"; then
+    if grep -Eqi 'errno[: ]*28|no space left|disk quota' "$work/conda.log" || full; then
+        echo "No space left on device for $base: removing the package cache, which is damaged now"
+        conda_isolated "$work/home" "$conda" clean --packages --tarballs -y >/dev/null 2>&1
         return 1
     fi
     grep -Eq 'CondaVerificationError|CorruptedEnvironmentError|InvalidArchiveError|ChecksumMismatchError|appears to be corrupted' \
@@ -64,6 +77,12 @@ create() {
     echo 'the package cache is damaged (an earlier kill does that): cleaning it and trying once more'
     conda_isolated "$work/home" "$conda" clean --packages --tarballs -y || return 1
     attempt_create
+}
+
+# conda does not always say it: a full disk may read as a damaged package alone.
+full() {
+    free=$(df -Pk "$base" 2>/dev/null | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)
+    [ "${free:-9999}" -lt 1024 ]
 }
 
 attempt_create() {

@@ -3,6 +3,7 @@
 # fetch.sh CACHE NAME SHA256 URL...
 # SHA256 may be empty: the first use pins it. Prints "sha256 <digest>" at the end.
 # Exit codes: 0 there, 69 no way out (no tool, or no server answered), 65 wrong content, 73 cannot write.
+# A partial file of an earlier run is taken up; where the whole is wrong then, it is fetched once more from its start.
 
 main() {
     cache=$1 name=$2 want=$3
@@ -14,11 +15,27 @@ main() {
         return 0
     fi
     part=$cache/$name.part
+    forget_other_parts
+    # Without a digest nobody could tell whether both halves are of one file.
+    [ -n "$want" ] || rm -f "$part"
     wrong=
     for url in "$@"; do
+        resumed=
+        [ ! -s "$part" ] || resumed=1
         printf 'download %s\n' "$url"
-        download "$url" "$part" || continue
+        download "$url" "$part"
         got=$(digest "$part")
+        if [ "$code" -eq 0 ] && [ -n "$resumed" ] && [ "$got" != "$want" ]; then
+            printf 'what an earlier run began does not fit: once more from the start\n'
+            rm -f "$part"
+            download "$url" "$part"
+            got=$(digest "$part")
+        fi
+        if [ "$code" -eq 73 ]; then
+            rm -f "$part"
+            return 73
+        fi
+        [ "$code" -eq 0 ] || continue
         if [ -n "$want" ] && [ "$got" != "$want" ]; then
             printf 'wrong content from %s: sha256 %s, expected %s\n' "$url" "$got" "$want"
             rm -f "$part"
@@ -34,12 +51,21 @@ main() {
     return 69
 }
 
+# What broken transfers of other files left: one run at a time holds the host, so nobody writes there now.
+forget_other_parts() {
+    for one in "$cache"/*.part; do
+        [ "$one" = "$part" ] || rm -f "$one"
+    done
+}
+
 digest() {
     sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1
 }
 
 # Each tool resumes a partial file, gives up on a server that sends nothing for 30 s, and checks certificates.
+# Leaves its exit code in $code: 73 where the file could not be written.
 download() {
+    code=69
     if command -v curl >/dev/null 2>&1; then
         fetch_curl "$1" "$2"
     elif command -v wget >/dev/null 2>&1; then
@@ -48,11 +74,15 @@ download() {
         python3 -I -c "$PYTHON_DOWNLOAD" "$1" "$2"
     else
         echo 'no curl, wget or python3 here'
-        return 69
+        return
     fi
     code=$?
     [ "$code" -eq 0 ] || printf 'failed with code %s: %s\n' "$code" "$1"
-    return "$code"
+    free=$(df -Pk "${2%/*}" 2>/dev/null | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)
+    if [ "$code" -ne 0 ] && [ "${free:-9999}" -lt 1024 ]; then
+        printf 'No space left on device: %s kB free for %s\n' "$free" "$2"
+        code=73
+    fi
 }
 
 fetch_curl() {
@@ -63,7 +93,8 @@ fetch_curl() {
         case $code in
         0) return 0 ;;
         22 | 33 | 36) rm -f "$2" ;;
-        6 | 7 | 60) return "$code" ;;
+        # 23: it could not write; the others: no name, no server, no trust.
+        6 | 7 | 23 | 60) return "$code" ;;
         esac
         sleep "$attempt"
     done

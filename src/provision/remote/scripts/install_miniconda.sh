@@ -18,7 +18,14 @@ main() {
     # The installer refuses any folder that exists, also the empty one that a full disk left behind.
     [ ! -d "$prefix" ] || rmdir "$prefix" 2>/dev/null
     update=
-    [ "$mode" != repair ] || [ ! -d "$prefix" ] || update=-u
+    if [ -e "$prefix" ]; then
+        if [ "$mode" != repair ]; then
+            echo "$prefix is there meanwhile: it is not ours to replace"
+            rm -f "$mark"
+            return 1
+        fi
+        update=-u
+    fi
     private=$state/cache/home
     mkdir -p "$private" || return 73
     (
@@ -34,15 +41,30 @@ main() {
     rm -rf "$private"
     if [ "$code" -ne 0 ]; then
         echo "the installer ended with code $code"
-        rmdir "$prefix" 2>/dev/null
+        say_when_full
+        forget_attempt
         return 1
     fi
     check || {
         echo "the installer said that it was done, but $prefix/bin/conda does not run"
+        forget_attempt
         return 1
     }
     sync -f "$prefix" 2>/dev/null
     rm -f "$mark"
+}
+
+# Where there was nothing before us, a failure leaves nothing: a full disk gets its room back.
+forget_attempt() {
+    if [ -z "$update" ]; then
+        rm -rf "$prefix"
+        rm -f "$mark"
+    fi
+}
+
+say_when_full() {
+    free=$(df -Pk "${prefix%/*}" 2>/dev/null | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)
+    [ "${free:-9999}" -ge 1024 ] || echo "No space left on device: $free kB free for $prefix"
 }
 
 check() {

@@ -3,9 +3,16 @@
 # lease.sh STATE_DIR HOLDER SILENCE
 # Prints "held", or "busy <who holds it>" with exit code 75. Every byte on stdin is a sign of life; after SILENCE
 # seconds without one, or at the end of stdin, the lease is free again.
+# Exit code 69: the host lacks a program without which nothing can be held or detached.
 
 main() {
     state=$1 holder=$2 silence=$3
+    for tool in flock timeout setsid; do
+        command -v "$tool" >/dev/null 2>&1 || {
+            echo "the host has no $tool" >&2
+            return 69
+        }
+    done
     umask 077
     mkdir -p "$state" || return 73
     exec 9>>"$state/lease" || return 73

@@ -1,0 +1,1 @@
+"""Faults on the way: whatever breaks, the next run gets there, and nothing is left behind."""

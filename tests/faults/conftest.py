@@ -1,0 +1,62 @@
+"""A laptop whose project asks for a small environment, sizes for CI and for soak, and hosts that are broken on purpose."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import pytest
+
+from tests.end_to_end.conftest import laptop
+from tests.standin.conftest import channel, installers, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.end_to_end.laptop import Laptop
+    from tests.faults.typed import Typed
+
+__all__ = ["channel", "installers", "laptop", "shared"]
+
+T = TypeVar("T")
+SOAK = bool(os.environ.get("PROVISION_SOAK"))
+
+
+class Size(Protocol):
+    """Chooses between CI's size and the full one."""
+
+    def __call__(self, reduced: T, full: T) -> T:
+        """Return one of them."""
+
+
+@pytest.fixture
+def size() -> Size:
+    """CI's size, or with PROVISION_SOAK=1 the full one."""
+
+    def choose(reduced: T, full: T) -> T:
+        return full if SOAK else reduced
+
+    return choose
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is only for soak, unless asked for."""
+    for item in items:
+        if item.get_closest_marker("soak") and not SOAK:
+            item.add_marker(pytest.mark.skip(reason="only with PROVISION_SOAK=1"))
+
+
+@pytest.fixture
+def typed(laptop: Laptop) -> Iterator[Callable[..., Typed]]:
+    """Type commands that are watched line by line; none of them outlives the test."""
+    from tests.faults.typed import Typed
+
+    running: list[Typed] = []
+
+    def start(*words: str, **env: str) -> Typed:
+        running.append(Typed(laptop.start(*words, **env)))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()

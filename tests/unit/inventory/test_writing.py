@@ -1,0 +1,128 @@
+"""The ssh command of a cloud's console becomes a host of hosts.yaml."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.errors import UsageError
+from provision.inventory import parse_inventory
+from provision.inventory.schema import HostEntry
+from provision.inventory.writing import add_host_text, new_inventory_text, parse_ssh_command
+
+
+@pytest.mark.parametrize(
+    ("command", "entry"),
+    [
+        ("ssh -p 31893 root@connect.example", HostEntry(address="connect.example", port=31893, user="root")),
+        (
+            "ssh root@203.0.113.5 -p 12345 -i ~/.ssh/id_ed25519",
+            HostEntry(address="203.0.113.5", port=12345, user="root", identity_file="~/.ssh/id_ed25519"),
+        ),
+        ("ssh my-alias", HostEntry(ssh="my-alias")),
+        ("root@gpu.example", HostEntry(address="gpu.example", user="root")),
+        (
+            "ssh -J bastion,inner -l me [2001:db8::1]",
+            HostEntry(address="2001:db8::1", user="me", jump=("bastion", "inner")),
+        ),
+        (
+            "ssh -oPort=23 -o 'User ubuntu' -o IdentityFile=~/k a.b",
+            HostEntry(address="a.b", port=23, user="ubuntu", identity_file="~/k"),
+        ),
+        ("ssh -o ProxyCommand='nc %h %p' a.b", HostEntry(address="a.b", proxy_command="nc %h %p")),
+        ("ssh ssh://me@a.b:2200", HostEntry(address="a.b", port=2200, user="me")),
+    ],
+)
+def test_a_pasted_command_is_understood(command: str, entry: HostEntry) -> None:
+    assert parse_ssh_command(command) == entry
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("ssh -L 8080:localhost:8080 a.b", "'-L' is not taken here (-p, -i, -J, -l and -o are): leave it out"),
+        ("ssh a.b rm -rf /", "'rm' follows the destination: leave the remote command out"),
+        ("ssh -o StrictHostKeyChecking=no a.b", "'-o StrictHostKeyChecking' is not taken here"),
+        ("ssh -p 0 a.b", "'0' is not a port"),
+        ("ssh -p 99999 a.b", "99999, expected a port from 1 to 65535"),
+        ("ssh -p", "'-p' needs a value"),
+        ("ssh 'a b", "no closing quotation"),
+        ("", "names no machine"),
+        ("ssh 'a;id.x'", "is not an address"),
+        ("ssh '$(id)'", "is not a name"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(command: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_ssh_command(command)
+    assert said in refused.value.message
+
+
+ENTRY = HostEntry(address="203.0.113.5", port=31893, user="root", jump=("hop-1", "hop-2"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 1\n",
+        "version: 1\nhosts:\n",
+        "version: 1\nhosts: {}  # none yet\ngroups: {}\n",
+        "version: 1\nhosts: {q: {ssh: q}}  # comment\n",
+        "version: 1\nhosts:\n    q: {ssh: q}   # one\n    # two\n\n# three\ngroups: {g: [q]}\n",
+        "hosts:\n  q:\n    ssh: q\n\nversion: 1\n",
+        "version: 1\r\nhosts:\r\n  q:\r\n    ssh: q\r\n",
+        "version: 1\nhosts:\n  q:\n    ssh: q",
+    ],
+)
+def test_a_host_is_added_and_every_other_line_stays(text: str) -> None:
+    after = add_host_text(text, "new-box", ENTRY)
+    inventory = parse_inventory(after)
+    assert inventory.file.hosts["new-box"] == ENTRY
+    assert set(inventory.hosts) - {"new-box"} == set(parse_inventory(text).hosts)
+    for line in text.splitlines():
+        comment = line.partition("#")[2]
+        assert comment in after
+        if "{" not in line:
+            assert line in after.splitlines()
+
+
+@pytest.mark.parametrize("text", ["{version: 1, hosts: {a: {ssh: x}}}", "version: 1\nhosts: {\n  a: {ssh: x}\n}\n"])
+def test_where_no_place_is_safe_the_lines_to_add_are_shown(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        add_host_text(text, "b", ENTRY)
+    assert "    address: 203.0.113.5" in (refused.value.hint or "")
+
+
+def test_a_name_that_is_taken_or_none_is_refused() -> None:
+    text = new_inventory_text({"a": ENTRY})
+    for name in ("a", "A"):
+        with pytest.raises(UsageError, match="has 'a' already"):
+            add_host_text(text, name, ENTRY)
+    with pytest.raises(UsageError, match="is not a name"):
+        add_host_text(text, "x: {}", ENTRY)
+    with pytest.raises(UsageError, match="choose another name"):
+        add_host_text(text, "all", ENTRY)
+
+
+def test_a_new_file_has_its_schema_and_default() -> None:
+    text = new_inventory_text({"no": ENTRY, "b": HostEntry(ssh="b")}, default="no", schema="hosts.schema.json")
+    assert text.startswith("# yaml-language-server: $schema=hosts.schema.json\nversion: 1\ndefault: ")
+    assert parse_inventory(text).default == "no"
+
+
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,12}", fullmatch=True).filter(
+    lambda name: name.lower() not in {"all", "none"}
+)
+ENTRIES = st.builds(
+    HostEntry,
+    address=st.just("a.example"),
+    port=st.none() | st.integers(1, 65535),
+    user=st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,9}", fullmatch=True),
+    proxy_command=st.none() | st.sampled_from(["nc %h %p", "a: b # c", "{x}", "'q' \"r\"", "no", "a\\b"]),
+)
+
+
+@given(name=NAMES, entry=ENTRIES)
+def test_what_is_written_is_what_is_read(name: str, entry: HostEntry) -> None:
+    assert parse_inventory(new_inventory_text({name: entry})).file.hosts == {name: entry}
