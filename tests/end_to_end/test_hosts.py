@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,9 @@ def test_a_host_without_the_gpu_that_is_expected_is_told_so(lab: Lab, desk: Desk
     assert document["exit_code"] == 0
     assert document["hosts"]["box"]["verdict"] in {"unproven", "unfit"}
     assert document["hosts"]["box"]["findings"]
+    answer = desk.type("hosts")
+    assert answer.code == 0
+    assert "box: GPU-UNPROVEN" in answer.err
 
 
 # -- install-key --------------------------------------------------------------------------------------
@@ -199,7 +203,23 @@ def test_a_host_that_takes_no_keys_at_all_is_not_called_done(lab: Lab, desk: Des
     inventory(desk, host)
     answer = desk.type("hosts", "install-key", "rental", PROVISION_SSH_PASSWORD=PASSWORD)
     assert answer.code == 3, answer
-    assert "still does not take it" in answer.err
+    assert "no login with it is proven" in answer.err
+
+
+def test_a_key_with_a_passphrase_that_nobody_gives_is_installed_and_said_to_be_unproven(lab: Lab, desk: Desk) -> None:
+    host = rental(lab)
+    key = desk.home / ".ssh/id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
+    inventory(desk, host, key=False)
+    answer = desk.type("hosts", "install-key", "rental", PROVISION_SSH_PASSWORD=PASSWORD)
+    assert answer.code == 3, answer
+    assert f"ssh-add {key}" in answer.err
+    with desk.sit("hosts", "install-key", "rental") as terminal:
+        terminal.expect("Passphrase of")
+        terminal.answer("secret")
+        assert terminal.end() == 0, terminal.said
+    assert terminal.said.count("Passphrase of") == 1
+    assert "there already" in terminal.said
 
 
 def test_a_full_disk_is_told_and_the_file_stays(lab: Lab, desk: Desk) -> None:

@@ -75,7 +75,7 @@ def test_a_fresh_home_gets_the_folder_and_the_file_with_the_right_modes(home: Pa
     file = home / ".ssh/authorized_keys"
     assert file.read_text() == f"{LINE}\n"
     assert (mode(home / ".ssh"), mode(file)) == (0o700, 0o600)
-    assert os.listdir(home / ".ssh") == ["authorized_keys"]
+    assert list((home / ".ssh").iterdir()) == [file]
 
 
 @pytest.mark.parametrize("end", ["\n", ""], ids=["with newline", "without newline"])
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(home: Path) -> None:
     done = run(home)
     assert done.returncode == 73
     assert file.read_text() == f"{OTHER}\n"
-    assert os.listdir(home / ".ssh") == ["authorized_keys"]
+    assert list((home / ".ssh").iterdir()) == [file]
 
 
 def test_the_home_is_the_one_of_the_user_database(home: Path) -> None:

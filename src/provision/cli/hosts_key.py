@@ -151,13 +151,17 @@ def _prove(route: Route, how: Settings, pair: KeyPair, result: Installed) -> Non
         SshLink(route, how).close()
     except AuthenticationError as error:
         raise AuthenticationError(
-            f"the key stands in authorized_keys, and the host still does not take it: {error.message}",
-            hint=_advice(result, pair) or error.hint,
+            f"the key stands in authorized_keys, and no login with it is proven: {error.message}",
+            hint=_advice(result, pair),
             detail=error.detail,
         ) from error
 
 
-def _advice(result: Installed, pair: KeyPair) -> str | None:
+def _advice(result: Installed, pair: KeyPair) -> str:
+    from provision.ssh.own_keys import is_locked
+
+    if is_locked(pair.path):
+        return f"the key has a passphrase and nobody was asked for it: ssh-add {pair.path}, then run this again"
     if result.open_home is not None:
         return f"others can write {result.open_home}, so sshd refuses keys: chmod go-w {result.open_home} on the host"
     if result.state == "restricted":

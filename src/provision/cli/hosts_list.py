@@ -15,6 +15,7 @@ from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.errors import UsageError
 from provision.events import Note
+from provision.model.plan import Severity
 from provision.report.display import visible
 
 if TYPE_CHECKING:
@@ -137,7 +138,13 @@ def _tasks(workspace: Workspace, host: Host) -> tuple[Task, ...]:
 
 
 def _complain(report: Report) -> None:
+    """Say what is behind a bad word in the table."""
     for one in report.hosts.values():
+        for finding in one.findings:
+            if finding.severity is Severity.ERROR:
+                print(visible(f"{one.name}: {finding.code}: {finding.message}"), file=sys.stderr)
+                if finding.fix:
+                    print(visible(f"  -> {finding.fix}"), file=sys.stderr)
         if one.error is not None:
             print(visible(f"{one.name}: {one.error.message}"), file=sys.stderr)
             if one.error.hint:

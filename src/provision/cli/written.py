@@ -27,7 +27,7 @@ def create(path: Path, text: str) -> None:
     """
     with _part(path, text, NEW_MODE & ~_umask()) as part:
         try:
-            os.link(part, path, follow_symlinks=False)
+            os.link(part, path)
         except FileExistsError:
             raise UsageError(f"{path}: it is there already, and is left as it is") from None
         except OSError:

@@ -32,12 +32,19 @@ class Children:
         self._lock = threading.Condition()
         self._codes: dict[int, int | None] = {}
         self._adopts = adopt_orphans()
+        self._ending = False
         threading.Thread(target=self._reap, name="demo-reaper", daemon=True).start()
 
     def start(self, words: list[bytes | str], environment: Mapping[str, str], folder: Path) -> subprocess.Popen[bytes]:
-        """Start a program in a session of its own, with three pipes."""
+        """Start a program in a session of its own, with three pipes.
+
+        Raises:
+            OSError: it cannot be started, or all is being ended.
+        """
         # Under the lock: the reaper must not see the end of a process that is not registered yet.
         with self._lock:
+            if self._ending:
+                raise ProcessLookupError
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.PIPE,
@@ -64,6 +71,8 @@ class Children:
 
     def end_all(self) -> None:
         """Kill whatever still runs; those that left their session too, where the system lets us adopt them."""
+        with self._lock:
+            self._ending = True
         deadline = time.monotonic() + END_LIMIT
         while time.monotonic() < deadline:
             running = descendants(os.getpid()) if self._adopts else self._registered()

@@ -35,7 +35,12 @@ class Execution:
         threading.Thread(target=self._run, args=(environment, home), name="demo-exec", daemon=True).start()
 
     def _run(self, environment: dict[str, str], home: Path) -> None:
-        process = self._children.start(["/bin/sh", "-c", self._line], environment, home)
+        try:
+            process = self._children.start(["/bin/sh", "-c", self._line], environment, home)
+        except OSError:
+            # As sshd does when it cannot fork: the session ends without a word.
+            self._channel.close()
+            return
         threading.Thread(target=self._feed, args=(process,), name="demo-stdin", daemon=True).start()
         try:
             self._drain(process)

@@ -69,7 +69,6 @@ class Server:
         self._host_key = host_key
         self._children = children
         self._listener = socket.create_server((LOOPBACK, 0))
-        self._transports: set[paramiko.Transport] = set()
         threading.Thread(target=self._accept, name="demo-accept", daemon=True).start()
 
     @property
@@ -79,10 +78,8 @@ class Server:
         return port
 
     def close(self) -> None:
-        """Take no more clients and cut off those that are there."""
+        """Take no more clients; those that are there are cut off when the process ends."""
         self._listener.close()
-        for transport in tuple(self._transports):
-            transport.close()
 
     def _accept(self) -> None:
         while True:
@@ -96,7 +93,6 @@ class Server:
         # Without it each answer waits for a delayed acknowledgement.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(sock)
-        self._transports.add(transport)
         try:
             transport.add_server_key(self._host_key)
             transport.auth_timeout = LOGIN_SECONDS
@@ -111,4 +107,3 @@ class Server:
             pass
         finally:
             transport.close()
-            self._transports.discard(transport)

@@ -40,6 +40,7 @@ class Terminal:
         self._environment = dict(environment)
         self._shows = shows
         self._running: subprocess.Popen[str] | None = None
+        self._starting = False
 
     def say(self, text: str = "") -> None:
         """Print a line of the demo's own, where people read."""
@@ -52,6 +53,8 @@ class Terminal:
         self.say(f"\n$ {command}")
         begun = time.monotonic()
         pipe = None if self._shows else subprocess.PIPE
+        # A signal that comes now is remembered: raised here, it would leave a process that nobody knows.
+        self._starting = True
         process = self._running = subprocess.Popen(
             [sys.executable, "-m", "provision", *words],
             stdin=subprocess.DEVNULL,
@@ -64,6 +67,9 @@ class Terminal:
             # Ctrl-C reaches it once, through us, whether it was typed or sent.
             start_new_session=True,
         )
+        self._starting = False
+        if self.interrupted:
+            process.terminate()
         try:
             output, _ = process.communicate()
         finally:
@@ -91,6 +97,6 @@ class Terminal:
         first, self.interrupted = not self.interrupted, True
         if self._running is not None:
             self._running.send_signal(signal.SIGINT)
-        elif first:
+        elif first and not self._starting:
             # Only once: what follows is the clean-up, which nothing should cut short.
             raise KeyboardInterrupt

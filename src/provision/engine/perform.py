@@ -134,8 +134,11 @@ class Performer:
         lines = Lines(self.emit, hidden)
 
         def take(name: str, piece: bytes) -> None:
-            if name == "stdout":
+            if name == "stdout" and piece:
                 lines.feed(piece)
+            elif not piece:
+                # Silence for a second: what stands there without an end is shown, or the user sees a step late.
+                lines.end()
             self.stop.during_step()
 
         losses = 0

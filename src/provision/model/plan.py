@@ -38,6 +38,8 @@ class Program:
     """Seconds that the whole command may take."""
     secrets: tuple[str, ...] = ()
     """Texts that must not appear in any log."""
+    gathered: bool = False
+    """Its output is text, short, and wanted only as a whole; what it says on stderr is dropped."""
 
     @property
     def shown(self) -> str:

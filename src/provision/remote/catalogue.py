@@ -19,7 +19,7 @@ DAY = 86400.0
 
 def probe(arguments: Iterable[str]) -> Program:
     """Read the host's facts; `arguments` are ``key=value`` words."""
-    return Program("probe.sh", tuple(arguments), timeout=90)
+    return Program("probe.sh", tuple(arguments), timeout=90, gathered=True)
 
 
 def lease(state_dir: str, holder: str) -> Program:

@@ -7,7 +7,10 @@ user wrote is ever seen by a login shell.
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
+
+CANNOT_UNPACK = 77
 
 PREAMBLE = """\
 LC_ALL=C; export LC_ALL
@@ -40,23 +43,50 @@ class Command:
     line: str
     stdin: bytes
     nonce: str
+    gathered: bool = False
+    """Everything comes on stdout, in one piece."""
 
 
-def compose(source: str, arguments: tuple[str, ...], *, nonce: str, data: bytes | None = None) -> Command:
+def compose(
+    source: str, arguments: tuple[str, ...], *, nonce: str, data: bytes | None = None, gathered: bool = False
+) -> Command:
     """Compose a framed command whose script gets `data` on stdin, or /dev/null where there is none.
 
     The nonce (128 random bits in hex, fresh for each command) lets the reader tell the script's output from what
     rc files print, and the end line carries the exit code: a command without it has an unknown outcome.
+
+    A gathered command has no data; its source travels packed, so that it fits the first flight of a new connection
+    (ten segments), and its output is written at once, because OpenSSH leaves Nagle's algorithm on and each further
+    small piece would wait a round trip. A host without gzip answers with the exit code `CANNOT_UNPACK`.
     """
-    stdin = "" if data is not None else " </dev/null"
-    text = (
+    if gathered:
+        packed = gzip.compress(source.encode(), mtime=0)
+        unpack = f'eval "$(head -c {len(packed)} | gzip -dc 2>/dev/null || echo exit {CANNOT_UNPACK})"'
+        text, rest = _gathered(script_text(unpack, arguments), nonce), packed
+    else:
+        stdin = "" if data is not None else " </dev/null"
+        text, rest = _streamed(script_text(source, arguments), nonce, stdin), data or b""
+    script = text.encode("utf-8", "surrogateescape")
+    line = f"""exec sh -c 'eval "$(head -c "$1")"' sh {len(script)}"""
+    return Command(line, script + rest, nonce, gathered)
+
+
+def _streamed(script: str, nonce: str, stdin: str) -> str:
+    return (
         f"printf '\\n%s begin\\n' {nonce}\nprintf '\\n%s begin\\n' {nonce} >&2\n"
-        f"(\n{script_text(source, arguments)}\n){stdin}\n"
+        f"(\n{script}\n){stdin}\n"
         "provision_code=$?\n"
         f"printf '\\n%s end %d\\n' {nonce} \"$provision_code\" >&2\n"
         f"printf '\\n%s end %d\\n' {nonce} \"$provision_code\"\n"
         'exit "$provision_code"\n'
     )
-    script = text.encode("utf-8", "surrogateescape")
-    line = f"""exec sh -c 'eval "$(head -c "$1")"' sh {len(script)}"""
-    return Command(line, script + (data or b""), nonce)
+
+
+def _gathered(script: str, nonce: str) -> str:
+    frame = f"'\\n%s begin\\n%s\\n%s end %d\\n' {nonce}"
+    return (
+        f"provision_output=$( (\n{script}\n) 2>/dev/null; printf '\\n%s' $?)\n"
+        "provision_code=${provision_output##*[!0-9]}\n"
+        f'printf {frame} "${{provision_output%?"$provision_code"}}" {nonce} "$provision_code"\n'
+        'exit "$provision_code"\n'
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.ssh.early import IDENTIFICATION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -66,10 +68,12 @@ def new_transport(
         key_types: Host key algorithms in order, from `host_keys.Verifier.key_types`.
         options: Further arguments of paramiko.Transport, such as default_window_size.
     """
-    from provision.ssh.transport import EagerTransport
+    import paramiko
 
     disabled: dict[str, Iterable[str]] = {**DISABLED, **(disabled_algorithms or {})}
-    transport = EagerTransport(sock, disabled_algorithms=disabled, strict_kex=True, **options)
+    transport = paramiko.Transport(sock, disabled_algorithms=disabled, strict_kex=True, **options)
+    # A socket that was dialled early has sent this line already.
+    transport.local_version = IDENTIFICATION
     security = transport.get_security_options()
     security.ciphers = _offered(CIPHERS, security.ciphers)
     security.digests = _offered(MACS, security.digests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import socket
 import threading
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from provision.ssh.route import Hop, Route, Settings
 
 KEY_TRIES = 3
+
+# paramiko logs what we tell in our own words; without a handler Python would print it on the terminal.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
 
 
 class DroppedError(UnreachableError):

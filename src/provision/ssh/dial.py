@@ -9,12 +9,29 @@ from provision.errors import UnreachableError
 from provision.ssh import profile
 from provision.ssh.alias import expand_proxy_command
 
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""Linux alone has it."""
+
 
 class UnknownNameError(UnreachableError):
     """The name does not resolve: trying again does not help."""
 
 
-def dial(address: str, port: int) -> socket.socket:
+class PromptSocket(socket.socket):
+    """A TCP socket that acknowledges at once what it receives.
+
+    OpenSSH leaves Nagle's algorithm on for commands: it holds a small packet back until the one before is acknowledged,
+    and a delayed acknowledgement (40 ms) makes each such wait longer than the round trip.
+    """
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive, with the acknowledgement not delayed; the option holds only for a while, so it is set each time."""
+        if QUICK_ACK is not None:
+            self.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+        return super().recv(size, flags)
+
+
+def dial(address: str, port: int) -> PromptSocket:
     """Connect to a TCP port with the options that SSH over slow links needs.
 
     Without TCP_NODELAY each command waits for a delayed acknowledgement (40 ms even on loopback).
@@ -40,7 +57,10 @@ def dial(address: str, port: int) -> socket.socket:
             hint="is sshd running there, on this port?" if isinstance(error, ConnectionRefusedError) else None,
         ) from error
     tune(sock)
-    return sock
+    timeout = sock.gettimeout()
+    prompt = PromptSocket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+    prompt.settimeout(timeout)
+    return prompt
 
 
 def tune(sock: socket.socket) -> None:

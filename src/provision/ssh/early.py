@@ -6,13 +6,12 @@ exchange offer are already there when the library begins.
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from provision import __version__
-from provision.ssh.dial import dial
+from provision.ssh.dial import PromptSocket, dial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +24,7 @@ STALE = 10.0
 """Seconds after which a socket that nobody took is not used: servers hang up on clients that say nothing more."""
 
 
-class EarlySocket(socket.socket):
+class EarlySocket(PromptSocket):
     """A connected socket over which the identification line has already gone out."""
 
     _sent = (IDENTIFICATION + "\r\n").encode()

@@ -72,10 +72,20 @@ def _request(channel: paramiko.Channel, kind: str, text: str, *, answer: bool) -
 class Drain:
     """Reads one command's two streams until both end lines are there."""
 
-    def __init__(self, channel: paramiko.Channel, nonce: str, on_output: OnOutput | None, *, capture: bool) -> None:
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        nonce: str,
+        on_output: OnOutput | None,
+        *,
+        capture: bool,
+        gathered: bool = False,
+    ) -> None:
         self.channel = channel
         self.out = Frame(nonce)
         self.err = Frame(nonce)
+        if gathered:
+            self.err.exit_code = 0
         self.stdout = bytearray()
         self.stderr = bytearray()
         self._on_output = on_output
@@ -147,7 +157,7 @@ def run_command(
         UnsupportedHostError: the server or its login shell does not run commands.
     """
     started = time.monotonic()
-    drain = Drain(channel, command.nonce, on_output, capture=capture)
+    drain = Drain(channel, command.nonce, on_output, capture=capture, gathered=command.gathered)
     try:
         request_exec(channel, command.line)
         sender = _send(channel, command.stdin, stream)

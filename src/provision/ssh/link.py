@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import paramiko
@@ -16,8 +17,7 @@ from provision.errors import (
     UnreachableError,
     UnsupportedHostError,
 )
-from provision.model.link import Completed, OnOutput
-from provision.remote.command import compose
+from provision.remote.command import CANNOT_UNPACK, compose
 from provision.remote.sources import source
 from provision.ssh import profile
 from provision.ssh.connection import Connection, DroppedError
@@ -25,6 +25,7 @@ from provision.ssh.dial import UnknownNameError
 from provision.ssh.execute import Drain, request_exec, run_command
 
 if TYPE_CHECKING:
+    from provision.model.link import Completed, OnOutput
     from provision.model.plan import Program
     from provision.remote.command import Command
     from provision.ssh.route import Route, Settings
@@ -71,6 +72,8 @@ class SshLink:
                 stream=stream,
                 alive=self._alive,
             )
+            if program.gathered and done.code == CANNOT_UNPACK:
+                return self.run(replace(program, gathered=False), on_output=on_output, capture=capture, stream=stream)
         except UnsupportedHostError as error:
             if self._proven:
                 # It ran commands before: it was killed before its first word, by a shutdown or for want of memory.
@@ -150,7 +153,7 @@ class SshLink:
             if patient
             else tenacity.stop_after_attempt((DROPPED_TRIES if dropped else FIRST_TRIES) - 1)
         )
-        pause = tenacity.wait_exponential_jitter(initial=0.5, max=10 if patient else 4, jitter=1)
+        pause = tenacity.wait_exponential(multiplier=0.5, max=10 if patient else 4) + tenacity.wait_random(0, 1)
         final = (AuthenticationError, HostKeyError, UnsupportedHostError, UnknownNameError)
         retrying = tenacity.Retrying(
             stop=stop,
@@ -292,4 +295,6 @@ class Heartbeat(threading.Thread):
 
 def _composed(program: Program, with_stdin: bool) -> Command:
     data = program.data if program.data is not None else (b"" if with_stdin else None)
-    return compose(source(program.script), program.arguments, nonce=secrets.token_hex(16), data=data)
+    return compose(
+        source(program.script), program.arguments, nonce=secrets.token_hex(16), data=data, gathered=program.gathered
+    )

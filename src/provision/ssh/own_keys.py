@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from provision.errors import UsageError
 from provision.remote.keys import PublicKey
-from provision.ssh.identities import DEFAULT_KEYS
-from provision.ssh.private_keys import UnusableKeyError, public_blob, read_key_file
+from provision.ssh.identities import DEFAULT_KEYS, KEYRING
+from provision.ssh.private_keys import NeedsPassphraseError, UnusableKeyError, public_blob, read_key_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,17 @@ def make_pair(path: Path) -> KeyPair:
     except OSError as error:
         raise UsageError(f"{error.filename or path}: cannot be written: {error.strerror}") from None
     return KeyPair(path, public)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a private key has a passphrase that has not been given in this process."""
+    try:
+        KEYRING.open(path, read_key_file(path), None)
+    except NeedsPassphraseError:
+        return True
+    except UnusableKeyError:
+        return False
+    return False
 
 
 def parse_public(text: str, shown: str) -> PublicKey:

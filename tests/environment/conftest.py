@@ -1,0 +1,71 @@
+"""A site for each module, with condas that hosts can adopt at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.environment.site import Site, serve
+from tests.lab import controller
+from tests.lab.lab import Lab
+from tests.standin.conftest import channel, install, installers, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.demo.standin.channel import Channel
+    from tests.end_to_end.laptop import Laptop
+    from tests.standin.conftest import Installers
+
+__all__ = ["channel", "installers", "shared"]
+
+ROOTS = Path("/srv/conda")
+"""Below the laboratory's own tmpfs: only this process and its hosts see it, and it ends with them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is only for soak, unless asked for."""
+    for item in items:
+        if item.get_closest_marker("soak") and not os.environ.get("PROVISION_SOAK"):
+            item.add_marker(pytest.mark.skip(reason="only with PROVISION_SOAK=1"))
+
+
+@pytest.fixture(scope="session")
+def roots(installers: Installers) -> dict[str, Path]:  # noqa: F811 - the fixture above
+    class Lazy(dict[str, Path]):
+        def __missing__(self, version: str) -> Path:
+            done = install(installers[version], ROOTS / version)
+            assert done.status == 0, done
+            self[version] = ROOTS / version
+            return self[version]
+
+    return Lazy()
+
+
+@pytest.fixture(scope="module")
+def site(
+    channel: Channel,  # noqa: F811
+    installers: Installers,  # noqa: F811
+    roots: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A laboratory that lives as long as the module's tests."""
+    reason = controller.why_not()
+    if reason is not None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}; CI has both and must not skip this")
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("site")
+    with Lab(controller.enter_laboratory()) as lab:
+        web = serve(folder / "served", channel, installers, lab)
+        yield Site(lab, web, channel, installers, folder, roots)
+
+
+@pytest.fixture
+def laptop(site: Site) -> Iterator[Laptop]:
+    """A new user's machine; the web server is whole again afterwards."""
+    yield site.laptop()
+    site.web.heal()

@@ -1,0 +1,29 @@
+"""Fixtures of the tests against real SSH servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.cli.typed import Desk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the tests that connect in process a home of their own, with nothing in it."""
+    home = tmp_path / "own"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("SSH_AUTH_SOCK", "XDG_STATE_HOME", "PROVISION_SSH_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A user's machine on which commands are typed."""
+    return Desk(tmp_path / "home")
