@@ -55,7 +55,7 @@ def main() -> int:
             weights[place] = weights[place] - RATE * means[place] / (1 - 0.9**step) / size
         if step == 1 or step % max(1, asked.steps // 5) == 0:
             loss = -np.mean(np.log(np.where(labels == 1, guess, 1 - guess) + 1e-12))
-            correct = float(np.mean((guess > 0.5) == (labels == 1)))
+            correct = float(np.mean(np.round(guess) == labels))
             print(f"step {step:5d}  loss {loss:.4f}  correct {correct:.1%}", flush=True)
     np.savez(asked.save, *weights)
     print(f"trained in {time.perf_counter() - begun:.1f} s, weights in {asked.save}")

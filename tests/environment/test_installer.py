@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 from typing import TYPE_CHECKING
 
 import pytest
 
+from provision.miniconda.table import newest
 from tests.environment.site import codes, told
 from tests.lab.webserver import Fault
 
@@ -39,6 +41,15 @@ def box(host: LabHost, laptop: Laptop) -> Iterator[LabHost]:
 
 def path_of(laptop: Laptop) -> str:
     return f"/{laptop.installer.path.name}"
+
+
+def mirror(laptop: Laptop, profile: dict[str, object]) -> None:
+    """Let every host use one mirror."""
+    inventory = json.loads((laptop.project / "hosts.yaml").read_text())
+    inventory["mirrors"] = {"near": profile}
+    for host in inventory["hosts"].values():
+        host["mirrors"] = "near"
+    (laptop.project / "hosts.yaml").write_text(json.dumps(inventory))
 
 
 def refused(answer: Answer, box: LabHost, *words: str) -> None:
@@ -123,16 +134,14 @@ def test_a_file_that_is_nowhere_is_told_with_every_address(laptop: Laptop, box: 
     refused(answer, box, "neither the host nor this machine can download it", "404", "mirrors:")
 
 
-def test_the_next_address_is_taken_where_a_mirror_fails(site: Site, laptop: Laptop, box: LabHost) -> None:
-    name = "Miniconda3-py311_99.1.0-1-Linux-x86_64.sh"
-    (site.web.folder / name).unlink(missing_ok=True)
-    (site.web.folder / name).hardlink_to(laptop.installer.path)
-    inventory = json.loads((laptop.project / "hosts.yaml").read_text())
-    inventory["mirrors"] = {"near": {"installer": f"{site.web.url}/missing"}}
-    inventory["hosts"]["box"]["mirrors"] = "near"
-    (laptop.project / "hosts.yaml").write_text(json.dumps(inventory))
-    laptop.playbook(miniconda={"installer": f"{site.web.url}/{name}"})
-    assert laptop.type("up").code == 0
+def test_a_mirror_is_asked_first_and_the_address_of_the_table_after_it(laptop: Laptop, box: LabHost) -> None:
+    mirror(laptop, {"installer": laptop.web.url})
+    laptop.playbook(miniconda={"installer": None, "sha256": None, "version": None})
+    name = newest(platform.machine()).file_name
+    answer = laptop.type("up", "--json")
+    assert answer.code == 4, answer
+    assert laptop.web.requests[f"/{name}"] >= 1
+    assert f"https://repo.anaconda.com/miniconda/{name}" in told(answer)["error"]["message"]
 
 
 def test_a_local_file_is_sent_and_checked(laptop: Laptop, box: LabHost) -> None:
@@ -188,15 +197,26 @@ def test_an_installer_without_checksum_is_pinned_at_first_use_and_a_changed_one_
     assert other.run(f"test -e {PREFIX}").returncode == 1
 
 
-def test_an_installer_by_http_without_checksum_is_refused_before_anything_is_downloaded(
+def test_an_installer_by_http_without_checksum_is_refused_before_connecting(laptop: Laptop, box: LabHost) -> None:
+    laptop.playbook(miniconda={"sha256": None})
+    before = box.connections()
+    answer = laptop.type("up")
+    assert answer.code == 2, answer
+    assert "playbooks/training.yaml:" in answer.err
+    assert "comes over http: give its 'sha256' too" in answer.err
+    assert box.connections() == before
+
+
+def test_a_version_without_checksum_from_an_http_mirror_is_refused_before_anything_is_downloaded(
     laptop: Laptop, box: LabHost
 ) -> None:
-    laptop.playbook(miniconda={"sha256": None})
-    before = laptop.web.requests[path_of(laptop)]
+    mirror(laptop, {"installer": laptop.web.url})
+    laptop.playbook(miniconda={"installer": None, "sha256": None, "version": "py311_23.1.0-1"})
+    before = sum(laptop.web.requests.values())
     answer = laptop.type("up", "--json")
     assert answer.code == 5, answer
     assert codes(answer) == ["INSTALLER-UNPINNED"]
-    assert laptop.web.requests[path_of(laptop)] == before
+    assert sum(laptop.web.requests.values()) == before
     assert box.run("test -e /home/ubuntu/.provision").returncode == 1
 
 

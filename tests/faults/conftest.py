@@ -12,6 +12,7 @@ from tests.standin.conftest import channel, installers, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.end_to_end.laptop import Laptop
     from tests.faults.typed import Typed
@@ -44,6 +45,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("soak") and not SOAK:
             item.add_marker(pytest.mark.skip(reason="only with PROVISION_SOAK=1"))
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process keep host keys in a home of the test's own."""
+    monkeypatch.setenv("HOME", str(tmp_path / "inside"))
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "SSH_AUTH_SOCK"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

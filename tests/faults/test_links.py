@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from provision.errors import UnreachableError
+from provision.events import LinkLost
+from provision.ssh import link, profile
 from tests.faults.aftermath import faults, gets_there, whole
+from tests.faults.inside import Inside, only_command
 from tests.lab.machine import wait_until
 
 if TYPE_CHECKING:
@@ -19,14 +23,14 @@ if TYPE_CHECKING:
     from tests.lab.host import LabHost
     from tests.lab.lab import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("own_home"), pytest.mark.timeout(500)]
 
 COUNT = "i=0; while [ $i -lt {lines} ]; do echo counted $i; i=$((i+1)); sleep 0.05; done; echo once >>~/ran"
 
 
 def counting(laptop: Laptop, lines: int) -> None:
     """Ask for a step that prints numbered lines and leaves a mark each time it runs."""
-    laptop.playbook({"command": {"run": COUNT.format(lines=lines), "creates": "~/ran"}})
+    only_command(laptop, COUNT.format(lines=lines), creates="~/ran")
 
 
 def exactly_once(box: LabHost, run: Typed, lines: int) -> None:
@@ -97,7 +101,9 @@ def test_connections_that_are_reset_again_and_again_only_cost_time(
     gets_there(laptop, box)
 
 
-@pytest.mark.parametrize("step", ["download ", "install Miniconda", "check ", "build ", "read back ", "import what ", "make "])
+@pytest.mark.parametrize(
+    "step", ["download ", "install Miniconda", "check ", "build ", "read back ", "import what ", "make "]
+)
 def test_a_reset_at_each_kind_of_step_is_survived_by_the_same_run(
     lab: Lab, laptop: Laptop, typed: Callable[..., Typed], step: str
 ) -> None:
@@ -111,19 +117,15 @@ def test_a_reset_at_each_kind_of_step_is_survived_by_the_same_run(
 
 
 def test_a_link_that_is_lost_for_good_ends_the_run_with_the_step_told_as_left(
-    lab: Lab, laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from provision.errors import UnreachableError
-    from provision.ssh import link, profile
-    from tests.faults.inside import Inside
-
     monkeypatch.setattr(link, "RECONNECT_SECONDS", 5.0)
     monkeypatch.setattr(profile, "HEARTBEAT", 1.0)
     monkeypatch.setattr(profile, "SILENCE", 4.0)
     monkeypatch.setattr(profile, "CONNECT", 2.0)
     box = lab.host("box")
-    inside = Inside(laptop, box, command="echo begun; sleep 20")
-    inside.on_line("begun", box.cut)
+    inside = Inside(box, "echo begun; sleep 20")
+    inside.on("begun", box.cut)
     with pytest.raises(UnreachableError) as told:
         inside.run()
     box.heal()
@@ -134,19 +136,18 @@ def test_a_link_that_is_lost_for_good_ends_the_run_with_the_step_told_as_left(
 
 
 def test_a_frozen_host_is_noticed_within_the_promised_time_and_followed_when_it_thaws(
-    lab: Lab, laptop: Laptop, monkeypatch: pytest.MonkeyPatch, size: Size
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, size: Size
 ) -> None:
     from provision.events import LinkLost
     from provision.ssh import profile
-    from tests.faults.inside import Inside
 
     assert profile.SILENCE + profile.HEARTBEAT <= 45
     monkeypatch.setattr(profile, "HEARTBEAT", size(1.0, profile.HEARTBEAT))
     monkeypatch.setattr(profile, "SILENCE", size(4.0, profile.SILENCE))
     promised = size(20, 45)
     box = lab.host("box")
-    inside = Inside(laptop, box, command="echo begun; sleep 3; echo ended")
-    inside.on_line("begun", box.freeze)
+    inside = Inside(box, "echo begun; sleep 3; echo ended")
+    inside.on("begun", box.freeze)
     inside.on(LinkLost, box.thaw)
     assert inside.run().value == "changed"
     assert inside.at(LinkLost) - inside.at("begun") < promised

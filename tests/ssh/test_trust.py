@@ -30,7 +30,7 @@ def test_a_changed_key_is_refused_with_both_fingerprints_and_nothing_is_executed
     inventory(desk, host)
     first = desk.type("exec", "box", "--", "true")
     assert first.code == 0, first
-    assert f"new host key ssh-ed25519 {host.host_key_fingerprint}" in first.err
+    assert f"new host key ed25519 {host.host_key_fingerprint}" in first.err
     was, before = host.host_key_fingerprint, store(desk).read_bytes()
     host.change_host_key()
     answer = desk.type("exec", "box", "--", "touch ~/ran")
@@ -183,7 +183,7 @@ def test_the_users_known_hosts_counts_hashed_entries_too_and_a_bad_line_disables
     hashed = known.read_text()
     assert host.address not in hashed
     known.write_bytes(b"@nonsense a b c\n\xff\xfe broken\n@cert-authority *.example ssh-rsa AAAA\n\n" + hashed.encode())
-    content, folder = known.read_bytes(), sorted(path.name for path in known.parent.iterdir() if path != known)
+    content, folder = known.read_bytes(), sorted(known.parent.iterdir())
     inventory(desk, host)
     assert desk.type("exec", "box", "--host-keys", "strict", "--", "true").code == 0
     host.change_host_key()
@@ -191,9 +191,7 @@ def test_the_users_known_hosts_counts_hashed_entries_too_and_a_bad_line_disables
     assert answer.code == 3, answer
     assert "known_hosts" in answer.err
     assert known.read_bytes() == content
-    assert [name for name in folder if name != "known_hosts.old"] == [
-        path.name for path in sorted(known.parent.iterdir()) if path.name not in {"known_hosts", "known_hosts.old"}
-    ]
+    assert sorted(known.parent.iterdir()) == folder
 
 
 def test_a_large_known_hosts_still_holds_its_pins(host: LabHost, desk: Desk) -> None:

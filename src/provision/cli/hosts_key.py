@@ -140,7 +140,7 @@ def _by_key(route: Route, pair: KeyPair) -> Route:
     """Return the route with that one key for the host, and no other."""
     *before, target = route.hops
     host = dataclasses.replace(target.host, identity_file=str(pair.path))
-    alias = dataclasses.replace(target.alias, identities_only=True)
+    alias = dataclasses.replace(target.alias, identities_only=True, identity_files=())
     return Route((*before, dataclasses.replace(target, host=host, alias=alias)))
 
 

@@ -13,6 +13,7 @@ from provision.ssh.link import SshLink
 DESCRIPTION = "Open a shell on a host, through the same jump hosts, keys and host-key checks as every other command."
 EXAMPLES = (
     "  provision ssh gpu-box\n  provision ssh gpu-box -- nvidia-smi -l 1     a command on a terminal of its own\n"
+    "  provision ssh gpu-box -- 'dmesg | less'      a single word is read by the host's sh\n"
 )
 
 
@@ -41,7 +42,7 @@ def main(name: str, argv: list[str]) -> int:
     try:
         for note in link.notes:
             print(note, file=sys.stderr)
-        return interact(link.transport(), after)
+        return interact(*link.open_session(), tuple(after))
     finally:
         link.close()
 

@@ -9,99 +9,152 @@ import shutil
 import signal
 import sys
 import termios
+import threading
 import tty
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
-from provision.remote.command import quote
-from provision.ssh import profile
+import paramiko
+
+from provision.errors import InterruptedRunError, LinkLostError, UnsupportedHostError
+from provision.remote.command import terminal_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    import paramiko
+PIECE = 64 << 10
+LOST = 255
+"""The exit code of a command that has none, as ssh has it: it was ended by a signal."""
 
 
-def interact(transport: paramiko.Transport, command: list[str]) -> int:
+def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tuple[str, ...]) -> int:
     """Run a shell, or a command, on a terminal of the host, until it ends; return its exit code.
 
     The bytes of the host go to the terminal as they are: that is what a terminal session is.
+
+    Args:
+        channel: A fresh session.
+        alive: Called about once a second; raises when the link counts as dead.
+        command: What to run instead of the login shell.
+
+    Raises:
+        LinkLostError: the link broke.
+        UnsupportedHostError: the server opens no terminal, or runs no command.
     """
-    transport.set_keepalive(int(profile.HEARTBEAT))
-    channel = transport.open_session(window_size=profile.WINDOW, timeout=profile.CHANNEL)
     has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        _begin(channel, command, has_terminal=has_terminal)
+    except paramiko.SSHException as error:
+        if not channel.get_transport().is_active():
+            raise LinkLostError("the link was lost") from error
+        raise UnsupportedHostError(
+            "the server refuses a terminal" if has_terminal else "the server refuses the command",
+            hint="does its sshd_config allow it (PermitTTY, ForceCommand)?",
+        ) from error
+    with _raw() if has_terminal else contextlib.nullcontext():
+        with _window_changes(wanted=has_terminal) as changed:
+            _pump(channel, alive, changed)
+    if not channel.exit_status_ready() and not channel.get_transport().is_active():
+        raise LinkLostError("the link was lost")
+    code = channel.recv_exit_status()
+    channel.close()
+    return code if code >= 0 else LOST
+
+
+def _begin(channel: paramiko.Channel, command: tuple[str, ...], *, has_terminal: bool) -> None:
     if has_terminal:
         size = shutil.get_terminal_size()
         channel.get_pty(os.environ.get("TERM", "xterm"), size.columns, size.lines)
     if command:
-        channel.exec_command(" ".join(quote(one) for one in command))
+        channel.exec_command(terminal_line(command))
     else:
-        channel.invoke_shell() if has_terminal else channel.exec_command('exec "$SHELL"')
-    with (
-        _raw() if has_terminal else contextlib.nullcontext(),
-        _window_changes(channel, has_terminal=has_terminal),
-    ):
-        _pump(channel)
-    code = channel.recv_exit_status()
-    channel.close()
-    return code if code >= 0 else 255
+        channel.invoke_shell()
 
 
-def _pump(channel: paramiko.Channel) -> None:
-    stdin: int | None = sys.stdin.fileno()
+def _pump(channel: paramiko.Channel, alive: Callable[[], None], changed: int) -> None:
+    # Apart from what comes: a host that takes no more input until its output is read must not stop both.
+    threading.Thread(target=_type, args=(channel,), name="provision-stdin", daemon=True).start()
     while True:
-        waiting: list[Any] = [channel] if stdin is None else [channel, stdin]
-        with contextlib.suppress(InterruptedError):
-            ready, _, _ = select.select(waiting, [], [], 1.0)
-            if stdin is not None and stdin in ready:
-                typed = os.read(stdin, 4096)
-                if typed:
-                    channel.sendall(typed)
-                else:
-                    channel.shutdown_write()
-                    stdin = None
-        done = _take(channel)
-        if done:
+        if channel.eof_received:
+            # Its end makes the channel readable for good: only the exit code is still to come.
+            channel.status_event.wait(0.05)
+        else:
+            ready, _, _ = select.select([channel, changed], [], [], 1.0)
+            if changed in ready:
+                os.read(changed, PIECE)
+                size = shutil.get_terminal_size()
+                channel.resize_pty(size.columns, size.lines)
+        # Asked before the rest is taken: nothing can come after it.
+        ended = _ended(channel)
+        _take(channel)
+        if ended:
             return
+        alive()
 
 
-def _take(channel: paramiko.Channel) -> bool:
-    """Write what has come; return whether nothing more can."""
-    moved = False
+def _type(channel: paramiko.Channel) -> None:
+    try:
+        while typed := os.read(sys.stdin.fileno(), PIECE):
+            channel.sendall(typed)
+        channel.shutdown_write()
+    except OSError:
+        # The channel is closed: the other loop says what it means.
+        return
+
+
+def _ended(channel: paramiko.Channel) -> bool:
+    return (
+        channel.closed
+        or not channel.get_transport().is_active()
+        or (channel.eof_received and channel.exit_status_ready())
+    )
+
+
+def _take(channel: paramiko.Channel) -> None:
+    """Write what has come."""
     while channel.recv_ready():
-        sys.stdout.buffer.write(channel.recv(65536))
-        moved = True
+        sys.stdout.buffer.write(channel.recv(PIECE))
+        sys.stdout.buffer.flush()
     while channel.recv_stderr_ready():
-        sys.stderr.buffer.write(channel.recv_stderr(65536))
-        moved = True
-    if moved:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return False
-    return channel.exit_status_ready() or channel.closed or not channel.get_transport().is_active()
+        sys.stderr.buffer.write(channel.recv_stderr(PIECE))
+        sys.stderr.buffer.flush()
 
 
 @contextlib.contextmanager
 def _raw() -> Iterator[None]:
+    """Give every key to the host; whatever ends us, the terminal is as it was before."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise InterruptedRunError(f"ended by {signal.Signals(number).name}")
+
     before = termios.tcgetattr(sys.stdin)
+    handlers = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     tty.setraw(sys.stdin.fileno())
     try:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def _window_changes(channel: paramiko.Channel, *, has_terminal: bool) -> Iterator[None]:
-    if not has_terminal:
-        yield
-        return
+def _window_changes(*, wanted: bool) -> Iterator[int]:
+    """Yield what becomes readable when the window's size changes.
 
-    def resize(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler
-        size = shutil.get_terminal_size()
-        channel.resize_pty(size.columns, size.lines)
+    The handler itself must not send: it may interrupt this thread while it holds the transport's lock.
+    """
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
 
-    before = signal.signal(signal.SIGWINCH, resize)
+    def note(number: int, frame: object) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(theirs, b".")
+
+    before = signal.signal(signal.SIGWINCH, note) if wanted else None
     try:
-        yield
+        yield ours
     finally:
-        signal.signal(signal.SIGWINCH, before)
+        if before is not None:
+            signal.signal(signal.SIGWINCH, before)
+        os.close(ours)
+        os.close(theirs)

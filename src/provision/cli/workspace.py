@@ -67,10 +67,10 @@ class Workspace:
         Raises:
             UsageError: nothing has that name.
         """
-        hops = {hop for one in self.inventory.hosts for hop in self.host(one).jump}
-        if name in self.inventory.hosts or name not in hops:
+        if name in self.inventory.hosts:
             return self.host(name)
-        return self.inventory.resolve_hop(name, self._hop_alias(name))
+        passed = (hop.host for one in self.inventory.hosts for hop in self.route(self.host(one)).hops)
+        return next((host for host in passed if host.name == name), None) or self.host(name)
 
     def route(self, host: Host) -> Route:
         """Return the hops to a host, jump hosts before jump hosts included.

@@ -106,7 +106,8 @@ def adopt_orphans() -> bool:
     """Make this process the parent of every orphan below it; return whether the system can do that."""
     if sys.platform != "linux":
         return False
-    return ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    failed: int = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return failed == 0
 
 
 def descendants(root: int) -> list[int]:

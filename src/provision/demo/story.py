@@ -81,8 +81,11 @@ def tell(told: Told, *, real: bool, keep: bool, shows: bool) -> None:
             except KeyboardInterrupt:
                 terminal.interrupted = True
             if terminal.interrupted:
-                raise InterruptedRunError("the demo was stopped; its host, processes and files are gone" if not keep else
-                                          f"the demo was stopped; its files are kept in {root}")
+                raise InterruptedRunError(
+                    "the demo was stopped; its host, processes and files are gone"
+                    if not keep
+                    else f"the demo was stopped; its files are kept in {root}"
+                )
 
 
 def user_environment(root: Path) -> dict[str, str]:
@@ -101,7 +104,9 @@ def user_environment(root: Path) -> dict[str, str]:
         "XDG_DATA_HOME": str(home / ".local/share"),
         "XDG_CACHE_HOME": str(home / ".cache"),
         # The same provision in every process, wherever it lies.
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(provision.__file__).parents[1]), os.environ.get("PYTHONPATH")))),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, (str(Path(provision.__file__).parents[1]), os.environ.get("PYTHONPATH")))
+        ),
     }
 
 
@@ -153,7 +158,9 @@ def _host(terminal: Terminal, root: Path) -> Iterator[str]:
     host = EmbeddedHost.start(root / "host", root / "me" / "key", _user(), user_environment(root))
     try:
         terminal.say("A host of our own, on this machine:")
-        terminal.say(f"  host       127.0.0.1:{host.port}, an SSH server for this demo alone; commands really run there")
+        terminal.say(
+            f"  host       127.0.0.1:{host.port}, an SSH server for this demo alone; commands really run there"
+        )
         terminal.say(f"  its home   {root / 'host' / 'home'}: empty, as on a machine fresh from the provider")
         yield host.login
     finally:
@@ -195,7 +202,9 @@ def _end(told: Told, terminal: Terminal, seconds: float) -> None:
     terminal.say()
     if told.plan_only:
         terminal.say(f"The demo stops after the plan: {told.plan_only}.")
-        terminal.say("On a Linux machine it goes on to the end. Your own hosts are Linux: from here they work the same.")
+        terminal.say(
+            "On a Linux machine it goes on to the end. Your own hosts are Linux: from here they work the same."
+        )
     else:
         terminal.say(f"The verdict on {HOST}: converged and fit. Nothing is left to do there, and a training ran.")
         terminal.say(f"All of it took {duration(seconds)}.")
@@ -208,7 +217,9 @@ def _end(told: Told, terminal: Terminal, seconds: float) -> None:
     if told.miniconda == "stand-in":
         terminal.say("  provision demo --real               with the real Miniconda, where there is internet")
     if told.folder:
-        terminal.say(f"\nKept: {told.folder} (project/, me/ with the logs, host/ with the host's files). The host itself is gone.")
+        terminal.say(
+            f"\nKept: {told.folder} (project/, me/ with the logs, host/ with the host's files). The host is gone."
+        )
 
 
 def _user() -> str:

@@ -78,8 +78,9 @@ class Converger:
             if self._goal.mode == "verify":
                 return self._verify(facts, plan)
             if self._goal.mode == "plan":
-                self._emit(Judged(self._judgement(facts)))
-                return self._foreseen(plan)
+                judgement = self._judgement(facts)
+                self._emit(Judged(judgement))
+                return self._foreseen(plan, judgement)
             if not plan.steps and not facts.step_lock.held:
                 return self._finish(facts, Outcome.CONVERGED)
             # What a step of an earlier run is changing right now proves nothing yet.
@@ -123,8 +124,10 @@ class Converger:
         return tuple(sorted(found, key=lambda one: order[one.severity]))
 
     @staticmethod
-    def _foreseen(plan: Plan) -> Outcome:
-        if plan.blocked:
+    def _foreseen(plan: Plan, judgement: tuple[Finding, ...]) -> Outcome:
+        # Steps may cure what is judged now; where there is none, nothing will.
+        hopeless = not plan.steps and any(one.severity is Severity.ERROR for one in judgement)
+        if plan.blocked or hopeless:
             return Outcome.UNFIT
         return Outcome.PENDING if plan.steps else Outcome.CONVERGED
 
@@ -218,7 +221,7 @@ class Converger:
             self._emit(StepFinished(step, time.monotonic() - started, ok))
 
     def _still_ours(self) -> bool:
-        """Hold the host again if we lost it; return whether nobody can have changed it since it was looked at."""
+        """Hold the host again if we lost it; return whether no other run held it since it was looked at."""
         if self._lease is not None and not self._lease.held:
             self._regain()
         return not self._regained
@@ -286,7 +289,6 @@ class Converger:
         """Hold the host again after a lost link: our own old lease may live on for a minute."""
         if self._lease is None:
             return
-        self._regained = True
         deadline = time.monotonic() + REGAIN_SECONDS
         told = False
         while True:
@@ -300,6 +302,8 @@ class Converger:
                 continue
             if lease is not None:
                 self._lease = lease
+                # Where another run held the host in between, our plan may be of yesterday.
+                self._regained = self._regained or holder != "again"
                 return
             if holder != self._goal.holder or time.monotonic() > deadline:
                 raise BusyError(

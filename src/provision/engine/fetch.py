@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from provision.engine.perform import NO_WAY_OUT, failed
 from provision.errors import LinkLostError, StepFailedError
-from provision.events import CommandRan, StepOutput
+from provision.events import CommandRan, Note, StepOutput
 from provision.remote import catalogue
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def fetch(performer: Performer, step: Step, action: Fetch) -> None:
             raise failed(step.name, code, output, _wrong_content)
     if action.sha256 is None and action.pin is not None:
         action.pin(digest)
+        performer.emit(Note(f"{action.name} is pinned from now on: sha256 {digest}"))
 
 
 def _wrong_content(output: str) -> tuple[str, str | None] | None:
@@ -101,32 +102,52 @@ def _cache() -> Path:
 
 def _download(action: Fetch) -> Path:
     """Download once for all hosts into our own cache; a file there is checked again before it is used."""
-    import urllib.request
-
     target = _cache() / action.name
     with _downloads:
-        if target.exists():
-            if action.sha256 is None or _digest(target) == action.sha256:
-                return target
-            target.unlink()
+        # Without a checksum nobody could tell what an earlier run had left there.
+        if action.sha256 is not None and target.exists() and _digest(target) == action.sha256:
+            return target
         problems = []
         for url in action.urls:
-            if not url.startswith(("https://", "http://")):
-                problems.append(f"{url}: not an http(s) address")
-                continue
-            part = target.with_suffix(".part")
+            part = target.with_name(f"{target.name}.{os.getpid()}.part")
             try:
-                with urllib.request.urlopen(url, timeout=30) as answer, part.open("wb") as file:  # noqa: S310 - the scheme is checked above
-                    shutil.copyfileobj(answer, file, 1 << 20)
-            except OSError as error:
+                _take(url, part)
+                if action.sha256 is None or _digest(part) == action.sha256:
+                    part.replace(target)
+                    return target
+                problems.append(f"{url}: wrong content, sha256 {_digest(part)}, expected {action.sha256}")
+            except (OSError, ValueError) as error:
                 problems.append(f"{url}: {error}")
-                continue
-            part.replace(target)
-            return target
+            finally:
+                part.unlink(missing_ok=True)
     raise StepFailedError(
         f"{action.name}: neither the host nor this machine can download it ({'; '.join(problems)})",
         hint="give a reachable `installer:` (URL or local file) in the playbook, or `mirrors:` for the host",
     )
+
+
+def _take(url: str, path: Path) -> None:
+    """Download to a file.
+
+    Raises:
+        OSError: no answer, or a refusal.
+        ValueError: not what can be taken: another scheme, a redirect from https to http, or cut short.
+    """
+    import urllib.request
+    from http.client import HTTPException
+
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("not an http(s) address")
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer, path.open("wb") as file:  # noqa: S310 - the scheme is checked above
+            if url.startswith("https://") and not answer.geturl().startswith("https://"):
+                raise ValueError(f"it redirects to {answer.geturl()}, which is not https")
+            shutil.copyfileobj(answer, file, 1 << 20)
+            announced = answer.headers.get("Content-Length")
+    except HTTPException as error:
+        raise ValueError(f"a broken answer: {error!r}") from error
+    if announced is not None and path.stat().st_size != int(announced):
+        raise ValueError(f"cut short: {path.stat().st_size} of {announced} bytes")
 
 
 def _digest(path: Path) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
-from provision.model.plan import Program
+if TYPE_CHECKING:
+    from provision.model.plan import Program
 
 
 @dataclass(frozen=True, slots=True)

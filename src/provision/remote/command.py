@@ -36,6 +36,16 @@ def script_text(source: str, arguments: tuple[str, ...]) -> str:
     return f"{PREAMBLE}set -- {words}\n{source}"
 
 
+def terminal_line(words: tuple[str, ...]) -> str:
+    """Return an exec line for a command that keeps stdin, as one on a terminal does.
+
+    Its words travel as octal escapes, which every login shell leaves as they are. One word alone is shell text.
+    """
+    text = words[0] if len(words) == 1 else " ".join(map(quote, words))
+    packed = "".join(f"\\0{byte:03o}" for byte in text.encode("utf-8", "surrogateescape"))
+    return f"""exec sh -c 'eval "$(printf %b "$1")"' sh '{packed}'"""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What goes over the wire for one program: the exec line and the bytes for its stdin."""

@@ -18,7 +18,7 @@ from provision.ssh.dial import dial, proxy
 from provision.ssh.early import take
 from provision.ssh.host_keys import AskAgainError, Verifier
 from provision.ssh.identities import Login
-from provision.ssh.known_hosts import KnownHosts
+from provision.ssh.known_hosts import SYSTEM_FILES, KnownHosts
 from provision.ssh.trust import Identity, TrustStore
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Connection:
         self._chain: list[fabric.Connection] = []
         try:
             for hop in route.hops:
+                whose = "" if hop is route.target else f"{hop.host.name}: "
+                self.notes.extend(f"{whose}{note}" for note in hop.host.notes)
                 self._chain.append(self._open(hop, settings))
         except BaseException:
             self.close()
@@ -85,7 +87,7 @@ class Connection:
         host = hop.host
         store = TrustStore()
         files = tuple(_expanded(hop.alias.known_hosts_files))
-        known = (KnownHosts(files) if files else KnownHosts()).lookup(
+        known = (KnownHosts((*files, *SYSTEM_FILES)) if files else KnownHosts()).lookup(
             hop.alias.host_key_alias or host.address, 22 if hop.alias.host_key_alias else host.port
         )
         instance = host.provider.instance if host.provider else None
@@ -110,11 +112,10 @@ class Connection:
 
     def _attempt(self, hop: Hop, settings: Settings, verifier: Verifier) -> fabric.Connection:
         host = hop.host
-        files = (host.identity_file,) if host.identity_file else hop.alias.identity_files
         login = Login(
             host.name,
             hop.user,
-            identity_files=tuple(files),
+            identity_files=hop.identity_files,
             identities_only=hop.alias.identities_only,
             ask=settings.ask_passphrase,
             ask_password=settings.ask_password,

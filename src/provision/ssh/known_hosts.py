@@ -106,14 +106,17 @@ class _Answer:
     notes: list[str] = field(default_factory=list)
 
 
+SYSTEM_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
+"""Read whatever files the user names."""
+
+
 def default_files() -> tuple[Path, ...]:
     """Return the files that ssh reads unless its configuration says otherwise."""
     home = Path.home() / ".ssh"
     return (
         home / "known_hosts",
         home / "known_hosts2",
-        Path("/etc/ssh/ssh_known_hosts"),
-        Path("/etc/ssh/ssh_known_hosts2"),
+        *SYSTEM_FILES,
     )
 
 

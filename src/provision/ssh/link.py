@@ -25,6 +25,8 @@ from provision.ssh.dial import UnknownNameError
 from provision.ssh.execute import Drain, request_exec, run_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from provision.model.link import Completed, OnOutput
     from provision.model.plan import Program
     from provision.remote.command import Command
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 FIRST_TRIES = 3
 """For a host that refuses or does not answer: more only makes the user wait."""
 DROPPED_TRIES = 8
+HELD = {b"held.": "", b"held again.": "again"}
+"""What the lease program says once it holds the host."""
 HOLD_SECONDS = 60.0
 """For the lease to be answered: rc files of slow hosts take their time."""
 RECONNECT_SECONDS = 120.0
@@ -83,7 +87,10 @@ class SshLink:
         return done
 
     def hold(self, program: Program) -> tuple[SshLease | None, str]:
-        """Start the lease program; return the lease, or ``None`` with its holder's name."""
+        """Start the lease program; return the lease, or ``None`` with its holder's name.
+
+        Beside the lease stands ``again`` where nobody else held it since this holder did.
+        """
         channel = self._session()
         command = _composed(program, with_stdin=True)
         drain = Drain(channel, command.nonce, None, capture=True)
@@ -94,16 +101,16 @@ class SshLink:
             raise LinkLostError(f"the link was lost: {error}") from error
         deadline = time.monotonic() + HOLD_SECONDS
         # The frame keeps a last newline back, as it could begin the end line: the word alone must do.
-        while bytes(drain.stdout).strip() != b"held":
+        while bytes(drain.stdout).strip() not in HELD:
             ended = drain.step(0.2)
             if ended or drain.over or time.monotonic() > deadline:
                 break
             self._alive()
         line = bytes(drain.stdout).decode("utf-8", "replace").strip()
-        if line == "held":
+        if line.encode() in HELD:
             lease = SshLease(channel)
             self._beating().lease = lease
-            return lease, ""
+            return lease, HELD[line.encode()]
         channel.close()
         if line.startswith("busy"):
             return None, line[5:].strip()
@@ -124,9 +131,9 @@ class SshLink:
         self._closed.set()
         self._drop()
 
-    def transport(self) -> paramiko.Transport:
-        """Return the transport, for an interactive session."""
-        return self._connections[-1].transport
+    def open_session(self) -> tuple[paramiko.Channel, Callable[[], None]]:
+        """Return a session for a person, and what raises LinkLostError once the peer has been silent for too long."""
+        return self._session(), self._alive
 
     def _drop(self) -> None:
         beating, self._heartbeat = self._heartbeat, None

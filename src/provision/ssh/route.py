@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from provision.inventory.alias import AliasValues
@@ -20,6 +21,14 @@ class Hop:
     host: Host
     user: str
     alias: AliasValues = field(default_factory=AliasValues)
+
+    @property
+    def identity_files(self) -> tuple[str, ...]:
+        """The keys that were chosen: hosts.yaml names one, an ssh_config alias may name several."""
+        chosen, several = self.host.identity_file, self.alias.identity_files
+        if several and chosen in {None, str(Path(several[0]).expanduser())}:
+            return several
+        return (chosen,) if chosen else ()
 
 
 @dataclass(frozen=True, slots=True)

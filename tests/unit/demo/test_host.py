@@ -52,7 +52,12 @@ def run(client: paramiko.Transport, line: str, stdin: bytes = b"") -> tuple[int,
     channel = client.open_session()
     channel.settimeout(30)
     channel.exec_command(line)
-    feeder = threading.Thread(target=lambda: (channel.sendall(stdin), channel.shutdown_write()))
+
+    def feed() -> None:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+
+    feeder = threading.Thread(target=feed)
     feeder.start()
     err: list[bytes] = []
     reader = threading.Thread(target=lambda: err.append(channel.makefile_stderr("rb").read()))
@@ -182,7 +187,7 @@ def test_a_dropped_connection_leaves_the_command_running_with_closed_pipes(host:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
 def test_the_end_takes_daemons_along_and_orphans_are_no_zombies(host: EmbeddedHost, client: paramiko.Transport) -> None:
-    line = "for one in 0.2 600; do setsid sh -c \"sleep $one & echo \\$!\" </dev/null 2>&1; done"
+    line = 'for one in 0.2 600; do setsid sh -c "sleep $one & echo \\$!" </dev/null 2>&1; done'
     short, long = (int(word) for word in run(client, f"({line}) | head -2")[1].split())
     assert until(lambda: not Path(f"/proc/{short}").exists()), "its parent is gone: the host must have waited for it"
     assert alive(long)

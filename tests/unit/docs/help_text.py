@@ -62,7 +62,9 @@ def words_of(text: str) -> list[str]:
 def page_with(helps: dict[str, str], page: str) -> str:
     """Return the reference page with the block below each command's heading replaced."""
     for command, text in helps.items():
-        pattern = re.compile(rf"(^## `{re.escape(heading(command))}`\n.*?^```text\n).*?(^```$)", re.MULTILINE | re.DOTALL)
+        pattern = re.compile(
+            rf"(^## `{re.escape(heading(command))}`\n.*?^```text\n).*?(^```$)", re.MULTILINE | re.DOTALL
+        )
         assert pattern.search(page), f"docs/reference/command-line.md has no block for `{heading(command)}`"
         page = pattern.sub(lambda found, text=text: f"{found[1]}{text}{found[2]}", page, count=1)  # type: ignore[misc]
     return page

@@ -7,12 +7,14 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 from provision.decode.convert import fields_of
 from tests.unit.docs.pages import REPOSITORY
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 PACKAGE = REPOSITORY / "src" / "provision"
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from provision.cli.main import COMMANDS
 from tests.unit.docs.help_text import all_help, commands
 from tests.unit.docs.pages import REPOSITORY, blocks, name, pages, prose
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SHELL = ("console", "sh")
 LATER = {"sync", "run", "schedule", "jobs", "logs", "stop", "pull", "env", "report", "history", "doctor"}

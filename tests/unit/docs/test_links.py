@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.docs.pages import REPOSITORY, anchors, blocks, headings, links, name, pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENGLISH, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
 

@@ -27,7 +27,7 @@ def _titles(page: str) -> set[str]:
 
 def _inventory_keys() -> set[str]:
     """Host settings have one heading each, wherever they may be written."""
-    paths = {one for one in keys(InventoryFile)}
+    paths = set(keys(InventoryFile))
     return {re.sub(r"^(defaults|hosts\.NAME|groups\.NAME)\.(?!hosts$)", "", one) for one in paths}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,14 +101,9 @@ class EnvironmentTask:
 
     def objections(self, facts: Facts) -> Iterable[Finding]:
         """What would make the build fail or do harm, before anything is downloaded."""
-        kind = "gpu" if self._has_gpu(facts) else "cpu"
         wanted = self._wanted(facts)
         if wanted is None:
-            yield error(
-                "ENV-NO-VARIANT",
-                f"there is no environment file for a {kind} host of architecture {facts.system.architecture}",
-                f"add `environment: {{{kind}: FILE}}` to provision.yaml",
-            )
+            yield self._no_variant(facts)
             return
         yield from self._foreign(facts, wanted)
         if _complete(facts.environment(self.project, self.name), wanted.digest) is not None:
@@ -119,9 +113,11 @@ class EnvironmentTask:
         yield from room(facts, facts.state_dir, need, f"environment {self.name}")
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
-        """Say what the environment file itself has to say, and which generation is in use."""
+        """Say what the environment file itself has to say."""
         wanted = self._wanted(facts)
         if wanted is None:
+            # Nothing can be planned for such a host: that must not look as if nothing were to be done.
+            yield self._no_variant(facts)
             return
         for note in wanted.spec.notes:
             yield Finding("ENV-NOTE", Severity.INFO, note)
@@ -302,6 +298,14 @@ class EnvironmentTask:
     def _proven(self, facts: Facts, generation: Generation) -> bool:
         record = facts.record(self._record)
         return record is not None and record.get("depends") == self._depends(facts, generation)
+
+    def _no_variant(self, facts: Facts) -> Finding:
+        kind = "gpu" if self._has_gpu(facts) else "cpu"
+        return error(
+            "ENV-NO-VARIANT",
+            f"there is no environment file for a {kind} host of architecture {facts.system.architecture}",
+            f"add `environment: {{{kind}: FILE}}` to provision.yaml",
+        )
 
     # -- objections ------------------------------------------------------------------------------
 

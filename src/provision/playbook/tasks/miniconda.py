@@ -112,7 +112,8 @@ class MinicondaTask:
                 f"update it there ({conda.prefix}/bin/conda update -n base conda), or give another `prefix:`",
             )
 
-    def _cannot_install(self, facts: Facts, prefix: str, conda: CondaInstallation | None) -> Iterable[Finding]:
+    def _hopeless(self, facts: Facts, prefix: str, conda: CondaInstallation | None) -> Iterable[Finding]:
+        """Yield why not even a step can be planned: asked of a plan, and of a host where there is no plan."""
         system = facts.system
         if conda is not None and not (conda.empty or conda.conda_shaped or conda.installing):
             yield error(
@@ -126,8 +127,23 @@ class MinicondaTask:
                 f"there is no Miniconda for {system.architecture}",
                 "x86_64 and aarch64 are served",
             )
-            return
+        elif self._installer(system.architecture) is None:
+            yield error(
+                "CONDA-VERSION",
+                f"no installer is known for `version: {self.options.version}`",
+                "write it in full, as the file is named (py313_26.7.1-1), or leave it out for the newest known one",
+            )
+
+    def _cannot_install(self, facts: Facts, prefix: str, conda: CondaInstallation | None) -> Iterable[Finding]:
+        yield from self._hopeless(facts, prefix, conda)
+        system = facts.system
         installer = self._installer(system.architecture)
+        if installer is not None and installer.sha256 is None and not self._trusted_source():
+            yield error(
+                "INSTALLER-UNPINNED",
+                f"{installer.file_name} would come over http, and no checksum says what it must be",
+                "give its `sha256:` beside `installer:`; without one, only https or a local file is taken",
+            )
         if system.libc == "musl":
             yield error("LIBC-MUSL", "the host has musl; conda needs the GNU C library", "use an image with glibc")
         elif (
@@ -144,17 +160,22 @@ class MinicondaTask:
         yield from room(facts, prefix, SIZE, "Miniconda")
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
-        """Another conda than ours is worth a word."""
+        """Say what no step can cure; another conda than ours is worth a word."""
         prefix = expand(self.options.prefix, facts.system.home)
-        if facts.conda(prefix) is not None:
+        conda = facts.conda(prefix)
+        if conda is not None and conda.runs and not conda.installing:
+            yield from self._too_old(conda)
             return
-        for conda in facts.condas:
-            if conda.runs:
+        yield from self._hopeless(facts, prefix, conda)
+        if conda is not None:
+            return
+        for other in facts.condas:
+            if other.runs:
                 yield Finding(
                     "CONDA-ELSEWHERE",
                     Severity.INFO,
-                    f"{conda.distribution or 'conda'} {conda.version or ''} stands at {conda.prefix}",
-                    f"`prefix: {conda.prefix}` in the playbook would adopt it",
+                    f"{other.distribution or 'conda'} {other.version or ''} stands at {other.prefix}",
+                    f"`prefix: {other.prefix}` in the playbook would adopt it",
                 )
 
     def checks(self, facts: Facts) -> Iterable[Step]:
@@ -162,6 +183,12 @@ class MinicondaTask:
         conda = facts.conda(expand(self.options.prefix, facts.system.home))
         if conda is not None:
             yield self._adopt(facts, conda, record=False)
+
+    def _trusted_source(self) -> bool:
+        """Whether what is pinned at first use comes from our own disk or by TLS from every address."""
+        given = self.options.installer
+        mirror = self.host.mirror.installer if self.host.mirror and not given else None
+        return all("://" not in one or one.startswith("https://") for one in (given, mirror) if one)
 
     def _fetch(self, facts: Facts, installer: Installer, verb: str) -> Step:
         local = None

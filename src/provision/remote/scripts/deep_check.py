@@ -5,7 +5,7 @@ The last line of stdout is the nonce, a space, and the report in JSON; what the 
 """
 
 # Text for the environment's interpreter, given with -c: no module of the package.
-# ruff: noqa: ANN001, ANN201, BLE001, D103, INP001, PLR2004, PTH118, PTH119, PTH123, PTH207, RUF005, UP032
+# ruff: noqa: BLE001, PLR2004, PTH118, PTH119, PTH123, PTH207, RUF005
 
 import glob
 import importlib.util

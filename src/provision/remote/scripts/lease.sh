@@ -1,7 +1,7 @@
 # Hold the host for one run: a flock that ends itself when its client falls silent.
 #
 # lease.sh STATE_DIR HOLDER SILENCE
-# Prints "held", or "busy <who holds it>" with exit code 75. Every byte on stdin is a sign of life; after SILENCE
+# Prints "held.", or "held again." where nobody else held it since HOLDER did, or "busy <who holds it>" with exit code 75. Every byte on stdin is a sign of life; after SILENCE
 # seconds without one, or at the end of stdin, the lease is free again.
 # Exit code 69: the host lacks a program without which nothing can be held or detached.
 
@@ -20,14 +20,15 @@ main() {
         printf 'busy %s\n' "$(head -n 1 "$state/lease.holder" 2>/dev/null)"
         return 75
     fi
+    again=
+    [ "$(head -n 1 "$state/lease.holder" 2>/dev/null)" != "$holder" ] || again=' again'
     printf '%s\n' "$holder" >"$state/lease.holder"
-    printf 'held\n'
+    printf 'held%s.\n' "$again"
     while :; do
         # Children do not inherit the lock: a reader left behind must not keep the host.
         sign=$(timeout "$silence" head -c 1 9>&-)
         [ -n "$sign" ] || break
     done
-    rm -f "$state/lease.holder"
 }
 
 main "$@"

@@ -246,7 +246,12 @@ conda_prefix() {
         *"$newline$prefix$newline"*) return ;;
     esac
     seen=$seen$prefix$newline
-    plain "$prefix" && [ -d "$prefix" ] || return 0
+    plain "$prefix" || return 0
+    # A file or a link to nowhere is in the way too: a prefix that is neither empty nor conda's.
+    if [ ! -d "$prefix" ]; then
+        if [ -e "$prefix" ] || [ -h "$prefix" ]; then say conda "$prefix"; fi
+        return 0
+    fi
     set -- "$prefix"/* "$prefix"/.[!.]*
     say conda "$prefix"
     [ $# -eq 2 ] && [ ! -e "$1" ] && [ ! -e "$2" ] && [ -r "$prefix" ] && say conda.empty yes
