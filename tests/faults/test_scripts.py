@@ -132,8 +132,8 @@ def test_following_starts_at_any_byte_and_ends_with_the_steps_own_code(shell: tu
 
 def test_a_step_that_was_killed_is_told_as_vanished(shell: tuple[str, ...], tmp_path: Path) -> None:
     assert run(shell, catalogue.detach(str(tmp_path), "s1", step("echo begun; sleep 60")))[0] == 0
-    pid = int((tmp_path / "steps/s1/pid").read_text())
     wait_until(lambda: "begun" in (tmp_path / "steps/s1/log").read_text(), "it never began")
+    pid = int((tmp_path / "steps/s1/pid").read_text())
     os.killpg(pid, signal.SIGKILL)
     assert run(shell, catalogue.follow(str(tmp_path), "s1", 0)) == (251, b"begun\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,6 +52,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
         dry_run=getattr(asked, "dry_run", False),
         pending_is_7=getattr(asked, "exit_code", False),
         fail_fast=asked.fail_fast,
+        options=_options(asked),
     )
 
     def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
@@ -79,6 +81,12 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             face.take(event)
         face.finish()
     return face.exit_code()
+
+
+def _options(asked: argparse.Namespace) -> tuple[str, ...]:
+    """Return the options that the next command needs too, to mean the same hosts and the same playbook."""
+    given = (("-i", asked.inventory), ("-p", asked.playbook))
+    return tuple(f"{option} {shlex.quote(value)}" for option, value in given if value)
 
 
 def _whoami() -> str:

@@ -255,7 +255,7 @@ class Converger:
         return facts
 
     def _take_lease(self) -> None:
-        told = ""
+        told: str | None = None
         while True:
             try:
                 self._lease, holder = self._ask_lease()

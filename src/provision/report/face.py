@@ -40,12 +40,14 @@ class Face:
         dry_run: bool = False,
         pending_is_7: bool = False,
         fail_fast: bool = False,
+        options: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
         self.report = Report(command, hosts, foresees=dry_run or command == "plan")
+        self.report.options = "".join(f" {one}" for one in options)
         self._json = json
         self._verbose = verbose
         self._log = log

@@ -107,6 +107,8 @@ class Report:
         self.foresees = command == "plan" if foresees is None else foresees
         """Whether the run only says what would be done (`plan`, `up --dry-run`)."""
         self.hosts = {name: HostReport(name) for name in hosts}
+        self.options = ""
+        """Options that a command which leads on from here needs too, with a space in front."""
         self.asked_to_stop = False
         """Whether the user pressed Ctrl-C."""
 

@@ -21,14 +21,14 @@ def next_lines(report: Report) -> Iterator[str]:
     hosts = list(report.hosts.values())
     pending = [one for one in hosts if one.outcome is Outcome.PENDING and one.finished]
     if pending:
-        yield f"provision up {_arguments(pending)}"
+        yield f"provision up {_arguments(pending)}{one_line(report.options)}"
     if report.foresees:
         return
     again = [one for one in hosts if one.outcome in {Outcome.INTERRUPTED, Outcome.SKIPPED}]
     broken = [one for one in hosts if not one.good and one not in again]
     if report.command == "up" and (again or broken):
         first = "when that is put right: " if broken else ""
-        yield f"{first}provision up {_arguments(broken + again)}"
+        yield f"{first}provision up {_arguments(broken + again)}{one_line(report.options)}"
     if report.command == "up" and len(hosts) == 1 and hosts[0].good:
         yield from _use(hosts[0])
 

@@ -46,6 +46,7 @@ def is_available():
 '''
 
 ALPHA = ("1.0", "1.1", "2.0")
+BROKEN = Made("standin-broken", "1.0", {"standin_broken.py": 'raise ImportError("libbroken.so.1: no such file")\n'})
 PURE = (
     *((Made("standin-alpha", version, {"standin_alpha.py": f'__version__ = "{version}"\n'}), ()) for version in ALPHA),
     (Made("standin-beta", "1.0", {"standin_beta.py": '__version__ = "1.0"\n'}), ("standin-alpha >=1.0,<2",)),
@@ -54,6 +55,8 @@ PURE = (
     # two releases of which each wants what the other forbids: asking for both can never be solved
     (Made("standin-left", "1.0", {"standin_left.py": ""}), ("standin-alpha 1.0",)),
     (Made("standin-right", "1.0", {"standin_right.py": ""}), ("standin-alpha 2.0",)),
+    # installs well, and then does not import
+    (BROKEN, ()),
 )
 
 WHEELS = (
@@ -62,6 +65,7 @@ WHEELS = (
     Made("standin-wheel", "2.0", {"standin_wheel.py": '__version__ = "2.0"\n'}),
     Made("standin-plugin", "0.3", {"standin_plugin/__init__.py": ""}, ("standin-wheel>=1.0,<2",)),
     Made("standin-clash", "1.0", {"standin_clash.py": ""}, ("standin-wheel==9.9",)),
+    BROKEN,
 )
 
 NUMPY = Made(

@@ -56,6 +56,10 @@ class FilesTask:
 
     def objections(self, facts: Facts) -> Iterable[Finding]:
         """A folder is never replaced."""
+        return self.judge(facts)
+
+    def judge(self, facts: Facts) -> Iterable[Finding]:
+        """Say what no step can cure; what differs is in the plan."""
         for one in self.files:
             if _answer(facts, one) == "directory":
                 yield error(
@@ -63,12 +67,6 @@ class FilesTask:
                     f"{one.path} is a folder on the host",
                     "move it away, or name another path",
                 )
-
-    def judge(self, facts: Facts) -> Iterable[Finding]:
-        """Say which are not as wanted."""
-        for one in self.files:
-            if _answer(facts, one) != one.answer:
-                yield error("FILE-DIFFERS", f"{one.path} is not what the playbook says", "run `provision up`")
 
     def checks(self, facts: Facts) -> Iterable[Step]:  # noqa: ARG002 - the probe's answer is the check
         """Nothing more than what the probe asked."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from provision.playbook.options import PackagesOptions
 
 MANAGERS = ("apt-get", "dnf", "yum")
+_NO_MANAGER = error(
+    "PACKAGES-NO-MANAGER", "the host has none of apt-get, dnf and yum", "install by hand, or by `command`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,7 @@ class PackagesTask:
         manager = _manager(facts)
         missing = self._missing(facts, manager)
         if manager is None:
-            yield error(
-                "PACKAGES-NO-MANAGER",
-                "the host has none of apt-get, dnf and yum",
-                "install by hand, or by `command`",
-            )
+            yield from self.judge(facts)
         elif missing and facts.system.sudo not in {"root", "nopasswd"}:
             line = f"sudo {manager} install {' '.join(missing)}"
             yield error(
@@ -66,10 +65,9 @@ class PackagesTask:
             )
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
-        """Say what is missing."""
-        missing = self._missing(facts, _manager(facts))
-        if missing:
-            yield error("PACKAGES-MISSING", f"not installed: {', '.join(missing)}", "run `provision up`")
+        """Say what no step can cure; what is missing is in the plan."""
+        if _manager(facts) is None and self._missing(facts, None):
+            yield _NO_MANAGER
 
     def checks(self, facts: Facts) -> Iterable[Step]:  # noqa: ARG002 - the probe's answer is the check
         """Nothing more than what the probe asked."""
