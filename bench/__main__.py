@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def measure(pairs: int, *, with_peers: bool) -> Results:
     with stage(installed) as here:
         tell(f"preparing two hosts, at 0 and {DISTANCE_MS} ms")
         single = {rtt: here.fleet(f"box-{rtt}", 1, rtt) for rtt in (0, DISTANCE_MS)}
-        done = list(cases(here, single, lambda rtt: here.fleet(f"fleet-{rtt}", FLEET, rtt), Plan(pairs, peers), tell))
+        done = list(cases(here, single, lambda rtt: here.apart(f"fleet-{rtt}", FLEET, rtt), Plan(pairs, peers), tell))
         near = single[0]
         contestants = [ours(here, near), openssh(here, near)]
         if peers is not None:
@@ -83,7 +84,7 @@ def measure(pairs: int, *, with_peers: bool) -> Results:
 
 def tell(text: str) -> None:
     """Say on stderr what is being done."""
-    print(f"bench: {text}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S')} bench: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from bench.timing import duel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from bench.installed import Installed
     from bench.stage import Fleet, Stage
@@ -45,7 +46,11 @@ class Plan:
 
 
 def cases(
-    stage: Stage, single: dict[int, Fleet], fleet: Callable[[int], Fleet], plan: Plan, tell: Callable[[str], None]
+    stage: Stage,
+    single: dict[int, Fleet],
+    fleet: Callable[[int], AbstractContextManager[Fleet]],
+    plan: Plan,
+    tell: Callable[[str], None],
 ) -> Iterator[Case]:
     """Run every comparison and yield it when it is done."""
 
@@ -71,10 +76,11 @@ def cases(
         return
     for rtt in single:
         tell(f"preparing {FLEET} hosts at {rtt} ms")
-        many = fleet(rtt)
-        peers = Peers(stage, many, plan.peers)
-        yield compare(f"{FLEET} hosts", rtt, ours(stage, many), peers.pyinfra(), 0.5 if rtt else None)
-        try:
-            yield compare(f"{FLEET} hosts", rtt, ours(stage, many), peers.ansible(warm=True), None)
-        finally:
-            peers.end_masters()
+        with fleet(rtt) as many:
+            up = ours(stage, many)
+            peers = Peers(stage, many, plan.peers)
+            yield compare(f"{FLEET} hosts", rtt, up, peers.pyinfra(), 0.5 if rtt else None)
+            try:
+                yield compare(f"{FLEET} hosts", rtt, up, peers.ansible(warm=True), None)
+            finally:
+                peers.end_masters()

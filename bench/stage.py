@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,16 +53,28 @@ class Stage:
         """The variables of every contestant: a user's, with nothing that changes how Python starts."""
         return {"HOME": str(self.laptop.home), "PATH": os.environ["PATH"], "USER": "dev", "LANG": "C.UTF-8"}
 
-    def fleet(self, name: str, size: int, latency_ms: float) -> Fleet:
+    @contextmanager
+    def apart(self, name: str, size: int, latency_ms: float) -> Iterator[Fleet]:
+        """Give a fleet that is gone afterwards, disks included: many environments fill the memory."""
+        with Lab(self.lab.controller) as lab:
+            yield self.fleet(name, size, latency_ms, lab)
+
+    def fleet(self, name: str, size: int, latency_ms: float, lab: Lab | None = None) -> Fleet:
         """Start hosts and run `up` on them until they are what the playbook says."""
-        hosts = tuple(self.lab.fleet([f"{name}-{number}" for number in range(size)], latency_ms=latency_ms))
+        hosts = tuple((lab or self.lab).fleet([f"{name}-{number}" for number in range(size)], latency_ms=latency_ms))
         inventory = self.laptop.project / f"{name}.yaml"
         self.laptop.hosts(hosts)
         (self.laptop.project / "hosts.yaml").rename(inventory)
         known_hosts = self.laptop.home / f"known_hosts-{name}"
         known_hosts.write_text("".join(host.known_hosts_lines for host in hosts))
-        up = (self.ours.program("provision"), "up", "all", "-i", str(inventory), "--forks", PREPARED_AT_ONCE)
-        run(Contestant("preparing the hosts", up, self.env, self.laptop.project))
+        up = (self.ours.program("provision"), "up", "-i", str(inventory), "--forks", PREPARED_AT_ONCE)
+        preparing = Contestant("preparing the hosts", (*up, hosts[0].name), self.env, self.laptop.project)
+        run(preparing)
+        if size > 1:
+            # One build serves all: a copy needs only to be proven anew, as on another boot.
+            for host in hosts[1:]:
+                _copy_home(hosts[0], host)
+            run(replace(preparing, argv=(*up, "all")))
         for host in hosts:
             host.run(f"echo 'threads = 8' >{host.home}/bench-settings", user=host.user, check=True)
             text = (self.laptop.project / "environment.yml").read_text()
@@ -82,6 +94,11 @@ def stage(ours: Installed) -> Iterator[Stage]:
         laptop.playbook({"environment": {}})
         laptop.environment_yml("python", "pip", "standin-alpha=1")
         yield Stage(laptop, lab, ours)
+
+
+def _copy_home(source: LabHost, target: LabHost) -> None:
+    homes = [f"{host.root}{host.home}" for host in (source, target)]
+    subprocess.run(["cp", "--archive", f"{homes[0]}/.", homes[1]], check=True)
 
 
 def wire_bytes(hosts: Sequence[LabHost]) -> tuple[int, int]:

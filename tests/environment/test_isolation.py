@@ -72,7 +72,9 @@ def box(site: Site, terms: str) -> Iterator[LabHost]:
     before = {one: (site.root(one) / ".condarc").read_text() for one in wanted}
     for one in wanted:
         (site.root(one) / ".condarc").write_text(f"channels: [defaults]\ndefault_channels: [{terms}]\n")
-    yield site.host("box", files=files)
+    box = site.host("box", files=files)
+    box.run("chown -R ubuntu: /home/ubuntu", check=True)
+    yield box
     for one, text in before.items():
         (site.root(one) / ".condarc").write_text(text)
 

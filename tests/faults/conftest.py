@@ -1,4 +1,4 @@
-"""A laptop whose project asks for a small environment, sizes for CI and for soak, and hosts that are broken on purpose."""
+"""A laptop, sizes for CI and for soak, and commands that are watched while they run."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from provision.errors import BusyError
 from provision.events import StepFinished, Waiting
 from provision.remote import catalogue
 from provision.ssh import profile
-from tests.faults.aftermath import faults, gets_there, idle, whole
+from tests.faults.aftermath import faults, idle, whole
 from tests.faults.inside import Inside, only_command
 from tests.lab.machine import wait_until
 
@@ -194,7 +194,7 @@ def test_processes_that_a_step_left_behind_are_named_instead_of_waited_for_witho
     monkeypatch.setattr(converge, "LEFTOVER_SECONDS", 3.0)
     box = lab.host("box")
     box.run(
-        "d=.provision; mkdir -m 700 -p $d/steps/old; : >$d/steps/old/ready; echo was >$d/steps/old/log; "
+        "d=/home/ubuntu/.provision; mkdir -m 700 -p $d/steps/old; : >$d/steps/old/ready; echo was >$d/steps/old/log; "
         "echo 0 >$d/steps/old/code; echo old >$d/step; : >$d/step.lock; "
         "setsid flock $d/step.lock sleep 40 </dev/null >/dev/null 2>&1 &",
         user="ubuntu",

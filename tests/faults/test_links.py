@@ -10,7 +10,7 @@ import pytest
 from provision.errors import UnreachableError
 from provision.events import LinkLost
 from provision.ssh import link, profile
-from tests.faults.aftermath import faults, gets_there, whole
+from tests.faults.aftermath import gets_there, whole
 from tests.faults.inside import Inside, only_command
 from tests.lab.machine import wait_until
 
@@ -138,7 +138,6 @@ def test_a_link_that_is_lost_for_good_ends_the_run_with_the_step_told_as_left(
 def test_a_frozen_host_is_noticed_within_the_promised_time_and_followed_when_it_thaws(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, size: Size
 ) -> None:
-    from provision.events import LinkLost
     from provision.ssh import profile
 
     assert profile.SILENCE + profile.HEARTBEAT <= 45

@@ -9,21 +9,22 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from provision.remote import catalogue
 from provision.remote.command import compose
+from provision.remote.frame import Frame
 from provision.remote.sources import source
 from tests.lab.machine import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from provision.model.plan import Program
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these scripts are for Linux hosts")
+NONCE = "n" * 32
 SHELLS = [
     pytest.param(one, marks=pytest.mark.skipif(shutil.which(one[0]) is None, reason=f"no {one[0]} here"))
     for one in (("dash",), ("bash",), ("busybox", "sh"))
@@ -37,22 +38,26 @@ def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 def start(shell: tuple[str, ...], program: Program) -> subprocess.Popen[bytes]:
-    command = compose(source(program.script), program.arguments, nonce="n" * 32, data=program.data or b"")
+    command = compose(source(program.script), program.arguments, nonce=NONCE, data=program.data or b"")
     text = command.stdin[: len(command.stdin) - len(program.data or b"")]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*shell, "-c", text.decode()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    return process
 
 
 def run(shell: tuple[str, ...], program: Program) -> tuple[int, bytes]:
-    out, _ = start(shell, program).communicate(program.data, timeout=60)
-    end = out.rpartition(b" end ")
-    return int(end[2]), end[0].partition(b" begin\n")[2].rpartition(b"\n")[0]
+    return answer(start(shell, program).communicate(program.data, timeout=60)[0])
+
+
+def answer(out: bytes) -> tuple[int, bytes]:
+    frame = Frame(NONCE)
+    payload = frame.feed(out)
+    assert frame.exit_code is not None, out
+    return frame.exit_code, payload
 
 
 def step(script: str) -> Program:
@@ -62,7 +67,7 @@ def step(script: str) -> Program:
 
 def alive(pid: int) -> bool:
     try:
-        return os.readlink(f"/proc/{pid}/exe") != ""
+        return str(Path(f"/proc/{pid}/exe").readlink()) != ""
     except OSError:
         return False
 
@@ -83,8 +88,8 @@ def test_asked_twice_at_the_same_moment_it_runs_once(shell: tuple[str, ...], tmp
         assert one.stdin is not None
         one.stdin.write(program.data or b"")
         one.stdin.flush()
-    codes = [one.communicate(timeout=60)[0].rpartition(b" end ")[2] for one in both]
-    assert [int(code) for code in codes] == [0, 0]
+    codes = [answer(one.communicate(timeout=60)[0])[0] for one in both]
+    assert codes == [0, 0]
     assert run(shell, catalogue.follow(str(tmp_path), "s1", 0))[0] == 0
     assert (tmp_path / "ran").read_text() == "ran\n"
 
@@ -111,7 +116,7 @@ def test_a_script_that_did_not_arrive_whole_is_not_run(shell: tuple[str, ...], t
     program = catalogue.detach(str(tmp_path), "s1", step(f"echo ran >{tmp_path}/ran"))
     cut = start(shell, program)
     out, _ = cut.communicate((program.data or b"")[:-5], timeout=60)
-    assert int(out.rpartition(b" end ")[2]) == 74
+    assert answer(out)[0] == 74
     assert not (tmp_path / "ran").exists()
     assert list((tmp_path / "steps").iterdir()) == []
 
@@ -141,7 +146,8 @@ def test_a_step_that_was_killed_is_told_as_vanished(shell: tuple[str, ...], tmp_
 def test_stopping_a_step_ends_what_left_its_group_and_what_ignores_the_first_signal(
     shell: tuple[str, ...], tmp_path: Path
 ) -> None:
-    script = f"timeout 90 sleep 90 & echo $! >{tmp_path}/a; sh -c 'trap \"\" TERM; sleep 90; sleep 90' & echo $! >{tmp_path}/b; wait"
+    stubborn = "sh -c 'trap \"\" TERM; sleep 90; sleep 90'"
+    script = f"timeout 90 sleep 90 & echo $! >{tmp_path}/a; {stubborn} & echo $! >{tmp_path}/b; wait"
     assert run(shell, catalogue.detach(str(tmp_path), "s1", step(script)))[0] == 0
     wait_until(lambda: (tmp_path / "b").exists() and (tmp_path / "b").read_text() != "", "it never began")
     pids = [int((tmp_path / name).read_text()) for name in "ab"]

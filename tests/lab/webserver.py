@@ -137,6 +137,7 @@ class _Answer(BaseHTTPRequestHandler):
     def _read(self, path: str) -> bytes | None:
         folder = self.server.web.folder.resolve()
         target = (folder / path.lstrip("/")).resolve()
+        target = target / "index.html" if target.is_dir() else target
         if target.is_file() and folder in target.parents:
             return target.read_bytes()
         return None
@@ -162,7 +163,9 @@ class _Answer(BaseHTTPRequestHandler):
         self, status: int, content: bytes, fault: Fault, about: dict[str, str], with_body: bool
     ) -> None:
         self.send_response(status)
-        for name, value in (*about.items(), ("Content-Length", str(len(content))), ("Connection", "close")):
+        kind = "text/html" if content[:15].lower() == b"<!doctype html>" else "application/octet-stream"
+        fixed = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close"}
+        for name, value in {**about, **fixed}.items():
             self.send_header(name, value)
         self.end_headers()
         if not with_body:

@@ -14,7 +14,7 @@ from provision.cli.workspace import Workspace, settings
 from provision.engine.everywhere import run_everywhere
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
-from provision.errors import UsageError
+from provision.errors import InterruptedRunError, UsageError
 from provision.events import HostFinished, Note
 from provision.model.plan import Outcome
 from provision.report.display import one_line, output_line, visible
@@ -48,6 +48,8 @@ class Screen:
     def __init__(self, hosts: list[str], *, as_json: bool) -> None:
         self._width = max(map(len, hosts)) if len(hosts) > 1 else 0
         self._lock = threading.Lock()
+        self.unread = False
+        """Whether the reader of our output went away."""
         self.kept = {host: {"stdout": Kept(), "stderr": Kept()} for host in hosts} if as_json else {}
 
     def show(self, host: str, name: str, lines: list[str]) -> None:
@@ -59,8 +61,12 @@ class Screen:
         head = f"{host:<{self._width}} | " if self._width else ""
         safe = output_line if stream.isatty() else _kept_apart
         with self._lock:
-            stream.write("".join(f"{head}{safe(line)}\n" for line in lines))
-            stream.flush()
+            try:
+                stream.write("".join(f"{head}{safe(line)}\n" for line in lines))
+                stream.flush()
+            except BrokenPipeError as error:
+                self.unread = True
+                raise InterruptedRunError("nobody reads the output any more") from error
 
     def say(self, text: str, host: str | None = None) -> None:
         """Tell the user something about the run, or about a host."""
@@ -149,6 +155,8 @@ def main(name: str, argv: list[str]) -> int:
         for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
             if isinstance(event.event, Note):
                 screen.say(event.event.text, event.host)
+            if screen.unread:
+                raise BrokenPipeError
             if isinstance(event.event, HostFinished) and event.event.failure is not None:
                 failures[event.host] = event.event
                 _complain(screen, event.host, event.event)

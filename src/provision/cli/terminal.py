@@ -53,7 +53,7 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
     with _raw() if has_terminal else contextlib.nullcontext():
         with _window_changes(wanted=has_terminal) as changed:
             _pump(channel, alive, changed)
-    if not channel.exit_status_ready() and not channel.get_transport().is_active():
+    if channel.exit_status < 0 and not channel.get_transport().is_active():
         raise LinkLostError("the link was lost")
     code = channel.recv_exit_status()
     channel.close()

@@ -194,7 +194,12 @@ class Converger:
                     break
                 self.left = tuple(one.name for one in plan.steps[number - 1 :])
                 self._stop.between_steps()
-                self._do(performer, step, number, len(plan.steps))
+                try:
+                    self._do(performer, step, number, len(plan.steps))
+                except StepFailedError:
+                    if performer.findings:
+                        self._emit(Judged(tuple(performer.findings)))
+                    raise
                 done.add(step.name)
                 if step.changed:
                     outcome = Outcome.CHANGED

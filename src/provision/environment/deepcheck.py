@@ -29,6 +29,8 @@ STDLIB = {
 
 _LZMA = "add `xz` (on conda-forge also `liblzma`) to the dependencies"
 _FORMAT = 1
+NO_INTERPRETER = b"no interpreter: "
+"""How python.sh says that there is nothing to run the check with."""
 
 CAUSES: tuple[tuple[str, str], ...] = (
     (
@@ -130,6 +132,17 @@ def _conda_names(dependencies: Sequence[str]) -> Iterator[str]:
             yield spec.name
 
 
+def asks_for_python(dependencies: Sequence[str]) -> bool:
+    """Return whether one of the match specifications is for Python itself."""
+    for text in dependencies:
+        try:
+            if parse(text).name == "python":
+                return True
+        except ValueError:
+            continue
+    return False
+
+
 def _pip_names(lines: Sequence[str]) -> Iterator[str]:
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         try:
@@ -177,8 +190,15 @@ def parse_report(output: bytes, nonce: str) -> DeepReport:
         raise ValueError(f"the report cannot be read: {error!r}") from error
 
 
-def judge_deep_check(output: bytes, nonce: str) -> tuple[Finding, ...]:
-    """Judge the script's output; one without a report is a finding too, ENV-DEEP-CHECK."""
+def judge_deep_check(
+    output: bytes, nonce: str, dependencies: Sequence[str] = ("python",), pip: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Judge the script's output; one without a report is a finding too, ENV-DEEP-CHECK.
+
+    An environment whose file asks neither for Python nor for pip's packages (R, compilers) may have no Python.
+    """
+    if output.startswith(NO_INTERPRETER) and not pip and not asks_for_python(dependencies):
+        return (Finding("ENV-NO-PYTHON", Severity.INFO, "the environment has no Python: nothing was imported"),)
     try:
         return judge_report(parse_report(output, nonce))
     except ValueError as error:

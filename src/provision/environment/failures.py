@@ -6,6 +6,7 @@ libmamba, rattler and classic solvers, and of pip.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _DISK = r"errno[: ]*28|No space left on device|Disk quota exceeded"
@@ -18,7 +19,7 @@ _SIGNATURES: tuple[tuple[str, str, str | None], ...] = (
         "`accept_tos: true` in the playbook is your word that you accept them; channels such as conda-forge have none",
     ),
     (
-        r"PackagesNotFoundError|ResolvePackageNotFound|nothing provides|does not exist \(perhaps a typo"
+        r"PackagesNotFound\w*Error|ResolvePackageNotFound|nothing provides|does not exist \(perhaps a typo"
         r"|No candidates were found for",
         "a package that was asked for is in none of the channels",
         "check its name, its version and `channels:` in environment.yml",
@@ -84,9 +85,12 @@ def explain(output: str) -> tuple[str, str | None] | None:
 
 def _telling(output: str) -> str:
     """Return the line that names what it is about, without conda's decoration."""
-    for line in reversed(output.splitlines()):
-        text = line.strip()
+    printed = output.splitlines()
+    for number in range(len(printed) - 1, -1, -1):
+        text = printed[number].strip()
         if re.match(r"[A-Za-z]*(Error|Exception|NotFound|Unsatisfiable\w*): ", text):
-            return text[:200]
+            listed = itertools.takewhile(lambda one: not one or one.startswith("- "), map(str.strip, printed[number + 1 :]))
+            items = [one.removeprefix("- ") for one in listed if one]
+            return f"{text} {', '.join(items)}"[:200] if text.endswith(":") and items else text[:200]
     lines = [one.strip() for one in output.splitlines() if re.match(r"\s*-\s+\S", one)]
     return lines[-1][:200] if lines else ""

@@ -1,8 +1,7 @@
 """The exec line that every login shell reads alike, the quoting of arguments, and the frame around output.
 
-The line ``exec sh -c 'eval "$(head -c "$1")"' sh LENGTH`` is read the same by bash, dash, busybox, fish and tcsh.
-Its shell takes LENGTH bytes of script from stdin and leaves the rest of stdin to that script, so nothing that a
-user wrote is ever seen by a login shell.
+`EXEC_LINE` is read the same by bash, dash, busybox, fish, tcsh and zsh. Its shell takes LENGTH bytes of script from stdin
+and leaves the rest of stdin to that script, so nothing that a user wrote is ever seen by a login shell.
 """
 
 from __future__ import annotations
@@ -16,6 +15,15 @@ PREAMBLE = """\
 LC_ALL=C; export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}; export PATH
 unset CDPATH ENV BASH_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP LD_PRELOAD GREP_OPTIONS 2>/dev/null
+"""
+
+EXEC_LINE = (
+    """exec sh -c 'eval "$(dd bs="$1" count=1 iflag=fullblock 2>/dev/null || dd bs=1 count="$1" 2>/dev/null)"' sh"""
+)
+"""To be followed by the script's length.
+
+`head -c` would do where it is GNU's; busybox's reads ahead, and the script's data is gone. A dd that does not know
+fullblock fails before it reads.
 """
 
 
@@ -77,25 +85,25 @@ def compose(
         stdin = "" if data is not None else " </dev/null"
         text, rest = _streamed(script_text(source, arguments), nonce, stdin), data or b""
     script = text.encode("utf-8", "surrogateescape")
-    line = f"""exec sh -c 'eval "$(head -c "$1")"' sh {len(script)}"""
-    return Command(line, script + rest, nonce, gathered)
+    return Command(f"{EXEC_LINE} {len(script)}", script + rest, nonce, gathered)
 
 
 def _streamed(script: str, nonce: str, stdin: str) -> str:
     return (
-        f"printf '\\n%s begin\\n' {nonce}\nprintf '\\n%s begin\\n' {nonce} >&2\n"
+        # An exported SHELLOPTS may have switched -e on: the end line must come whatever the script does.
+        f"set +eu\nprintf '\\n%s begin\\n' {nonce}\nprintf '\\n%s begin\\n' {nonce} >&2\n"
         f"(\n{script}\n){stdin}\n"
         "provision_code=$?\n"
-        f"printf '\\n%s end %d\\n' {nonce} \"$provision_code\" >&2\n"
-        f"printf '\\n%s end %d\\n' {nonce} \"$provision_code\"\n"
+        f"printf '%s end %d\\n' {nonce} \"$provision_code\" >&2\n"
+        f"printf '%s end %d\\n' {nonce} \"$provision_code\"\n"
         'exit "$provision_code"\n'
     )
 
 
 def _gathered(script: str, nonce: str) -> str:
-    frame = f"'\\n%s begin\\n%s\\n%s end %d\\n' {nonce}"
+    frame = f"'\\n%s begin\\n%s%s end %d\\n' {nonce}"
     return (
-        f"provision_output=$( (\n{script}\n) 2>/dev/null; printf '\\n%s' $?)\n"
+        f"set +eu\nprovision_output=$( (\n{script}\n) 2>/dev/null; printf '\\n%s' $?)\n"
         "provision_code=${provision_output##*[!0-9]}\n"
         f'printf {frame} "${{provision_output%?"$provision_code"}}" {nonce} "$provision_code"\n'
         'exit "$provision_code"\n'

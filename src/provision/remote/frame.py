@@ -10,7 +10,8 @@ class Frame:
 
     def __init__(self, nonce: str) -> None:
         self._begin = f"\n{nonce} begin\n".encode()
-        self._end_head = f"\n{nonce} end ".encode()
+        # It follows the output at once, so that a last newline need not be held back until more is said.
+        self._end_head = f"{nonce} end ".encode()
         self._end = re.compile(re.escape(self._end_head) + rb"(\d{1,3})\n")
         self._buffer = b"\n"
         self.begun = False
@@ -32,7 +33,6 @@ class Frame:
                 return b""
             self.noise = (self.noise + self._buffer[:at])[-4096:]
             self.begun = True
-            # The begin line's newline may be the first byte of the end line of a silent program.
             self._buffer = self._buffer[at + len(self._begin) :]
         return self._payload()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.ssh.early import IDENTIFICATION
+from provision.ssh.greeting import Greeted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +72,7 @@ def new_transport(
     import paramiko
 
     disabled: dict[str, Iterable[str]] = {**DISABLED, **(disabled_algorithms or {})}
-    transport = paramiko.Transport(sock, disabled_algorithms=disabled, strict_kex=True, **options)
+    transport = paramiko.Transport(Greeted(sock), disabled_algorithms=disabled, strict_kex=True, **options)
     # A socket that was dialled early has sent this line already.
     transport.local_version = IDENTIFICATION
     security = transport.get_security_options()

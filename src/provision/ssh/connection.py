@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+import struct
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ import paramiko
 
 from provision.errors import ProvisionError, UnreachableError
 from provision.ssh import algorithms, profile
-from provision.ssh.dial import dial, proxy
+from provision.ssh.dial import ProxySocket, SilentError, dial, proxy
 from provision.ssh.early import take
+from provision.ssh.greeting import EndlessGreetingError
 from provision.ssh.host_keys import AskAgainError, Verifier
 from provision.ssh.identities import Login
 from provision.ssh.known_hosts import SYSTEM_FILES, KnownHosts
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from provision.ssh.route import Hop, Route, Settings
 
 KEY_TRIES = 3
+MALFORMED = (ValueError, IndexError, KeyError, AssertionError, struct.error)
+"""What the library lets out when a server sends nonsense."""
 
 # paramiko logs what we tell in our own words; without a handler Python would print it on the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -138,9 +142,10 @@ class Connection:
             except ProvisionError:
                 _discard(connection, sock)
                 raise
-            except (paramiko.SSHException, OSError, EOFError) as error:
+            except (paramiko.SSHException, OSError, EOFError, *MALFORMED) as error:
+                ended = sock.ended() if isinstance(sock, ProxySocket) else None
                 _discard(connection, sock)
-                raise _explained(error, hop) from error
+                raise ended or _explained(error, hop) from error
         self.notes.extend(login.notes)
         return connection
 
@@ -170,7 +175,7 @@ def _connect_arguments(sock: Any, login: Login, verifier: Verifier) -> dict[str,
     # Made anew each time: fabric and paramiko change the dictionary that they are given.
     return {
         "sock": sock,
-        "timeout": profile.CONNECT,
+        "timeout": profile.BANNER,
         "banner_timeout": profile.BANNER,
         "auth_timeout": profile.AUTHENTICATION,
         "channel_timeout": profile.CHANNEL,
@@ -199,13 +204,19 @@ def _explained(error: BaseException, hop: Hop) -> UnreachableError:
         message, hint = known
         return UnreachableError(f"{where}: {message}", hint=hint)
     text = str(error) or type(error).__name__
-    if isinstance(error, socket.timeout):
-        return UnreachableError(f"{where}: connected, then no answer within the time limit")
+    # The library says the same of a server that was silent and of one that hung up: what came before tells.
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, EndlessGreetingError):
+        return SilentError(f"{where}: {cause}", hint="is another service listening on this port?")
+    if isinstance(error, socket.timeout) or isinstance(cause, socket.timeout) or "No existing session" in text:
+        return SilentError(
+            f"{where}: connected, then no answer within {profile.BANNER:.0f} s",
+            hint="is it an SSH server, and is the machine overloaded?",
+        )
     if (
         isinstance(error, (EOFError, ConnectionError))
         or "banner" in text
         or "EOF" in text
-        or "No existing session" in text
     ):
         return DroppedError(
             f"{where}: the server hung up before the login ({text})",

@@ -17,6 +17,10 @@ class UnknownNameError(UnreachableError):
     """The name does not resolve: trying again does not help."""
 
 
+class SilentError(UnreachableError):
+    """It let the whole time limit pass: at a first contact, trying again only makes the user wait."""
+
+
 class PromptSocket(socket.socket):
     """A TCP socket that acknowledges at once what it receives.
 
@@ -47,7 +51,7 @@ def dial(address: str, port: int) -> PromptSocket:
             hint="check `address:` in hosts.yaml",
         ) from error
     except TimeoutError as error:
-        raise UnreachableError(
+        raise SilentError(
             f"{address}:{port}: no answer within {profile.CONNECT:.0f} s",
             hint="is the machine running, and does its firewall or security group let this port in?",
         ) from error
@@ -82,6 +86,17 @@ class ProxySocket(socket.socket):
     """One end of a pair whose other end is a proxy command's stdin and stdout."""
 
     process: subprocess.Popen[bytes] | None = None
+
+    def ended(self) -> UnreachableError | None:
+        """Return the error to tell where the command has ended by itself."""
+        try:
+            code = self.process.wait(timeout=0.2) if self.process is not None else None
+        except subprocess.TimeoutExpired:
+            return None
+        return UnreachableError(
+            f"proxy_command ended with exit code {code} before the login",
+            hint="what it printed stands above; type it by hand with the host and port put in",
+        )
 
     def close(self) -> None:
         """Close the socket and end the command."""

@@ -21,7 +21,7 @@ from provision.remote.command import CANNOT_UNPACK, compose
 from provision.remote.sources import source
 from provision.ssh import profile
 from provision.ssh.connection import Connection, DroppedError
-from provision.ssh.dial import UnknownNameError
+from provision.ssh.dial import SilentError, UnknownNameError
 from provision.ssh.execute import Drain, request_exec, run_command
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ class SshLink:
         except (AuthenticationError, HostKeyError, UnsupportedHostError, UnknownNameError):
             raise
         except UnreachableError as error:
+            if isinstance(error, SilentError) and not patient:
+                raise
             self._connect_again(error, patient=patient)
 
     def _connect_again(self, first: UnreachableError, *, patient: bool) -> None:

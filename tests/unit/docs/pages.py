@@ -49,7 +49,8 @@ def links(page: Path) -> list[str]:
     return [one for one in _LINK.findall(text) if "://" not in one and not one.startswith("mailto:")]
 
 
-def first_cells(page: Path) -> set[str]:
-    """Return the first cell of every table row, without its backquotes."""
-    rows = re.findall(r"^\| *([^|]+?) *\|", prose(page), re.MULTILINE)
-    return {one.strip("`") for one in rows}
+def first_cells(page: Path, below: str = "") -> set[str]:
+    """Return the names in the first cell of each table row, of the whole page or below one heading."""
+    text = prose(page).partition(f"\n## {below}\n")[2].partition("\n## ")[0] if below else prose(page)
+    rows = re.findall(r"^\| *([^|]+?) *\|", text, re.MULTILINE)
+    return {name.strip("`") for one in rows for name in one.split(", ")}

@@ -48,7 +48,7 @@ def test_every_provision_command_in_a_block_has_such_words_and_options(page: Pat
 
 @pytest.mark.parametrize("page", pages(), ids=name)
 def test_every_command_in_a_sentence_is_one(page: Path) -> None:
-    for word in re.findall(r"`provision ([a-z][a-z-]*)", prose(page)):
+    for word in re.findall(r"`provision\s+([a-z][a-z-]*)", prose(page)):
         assert word in COMMANDS or word in LATER, f"{name(page)}: provision {word}"
 
 

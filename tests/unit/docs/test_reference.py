@@ -14,10 +14,11 @@ from provision.inventory.mirrors import HELP, SHIPPED
 from provision.inventory.schema import InventoryFile
 from provision.model.plan import Outcome
 from provision.playbook.options import TASKS, FileOptions
+from provision.playbook.tasks.miniconda import NEEDED
 from provision.project import ProjectFile
 from provision.report.exit_code import CODES
 from provision.schemas import schema_path
-from tests.unit.docs.pages import REFERENCE, first_cells, headings, prose
+from tests.unit.docs.pages import REFERENCE, REPOSITORY, first_cells, headings, prose
 from tests.unit.docs.source import finding_codes, keys, variables
 
 
@@ -74,9 +75,9 @@ def test_every_exit_code_and_kind_of_error_has_a_row() -> None:
     page = REFERENCE / "exit-codes.md"
     every = {one for one in tree(errors.ProvisionError) if one.__module__ == "provision.errors"}
     codes = {one.exit_code for one in every} | set(CODES.values()) | {7}
-    assert {str(one) for one in codes} <= first_cells(page)
-    assert {one.kind for one in every} <= first_cells(page)
-    assert {one.value for one in Outcome} <= first_cells(page)
+    assert {str(one) for one in codes} <= first_cells(page, "The process")
+    assert {one.kind for one in every} <= first_cells(page, "Kinds of error")
+    assert {one.value for one in Outcome} <= first_cells(page, "Outcomes of a host")
 
 
 def test_every_field_of_the_json_document_is_explained() -> None:
@@ -93,6 +94,13 @@ def _fields(schema: dict[str, Any]) -> set[str]:
 
 def test_every_environment_variable_that_is_read_has_a_row() -> None:
     assert variables() <= first_cells(REFERENCE / "environment-variables.md")
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_both_readmes_name_every_program_that_a_host_must_have(readme: str) -> None:
+    text = (REPOSITORY / readme).read_text("utf-8")
+    for tool in NEEDED:
+        assert f"`{tool}`" in text, tool
 
 
 def test_every_shipped_mirror_has_a_row_and_its_operators_page() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from provision.environment.matchspec import parse as parse_spec
 from provision.model.plan import Program
 from provision.remote import catalogue
 from provision.remote.command import PREAMBLE, script_text
-from provision.remote.sources import FOLDER, source
+from provision.remote.sources import source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +30,8 @@ TOOLS = ("bash", "flock", "timeout", "setsid", "sha256sum", "tar", "apt-get")
 VERSION = "26.7.1"
 MACHINE = "0123456789abcdef"
 MARKERS = {"python_version": "3.11", "sys_platform": "linux", "platform_machine": "x86_64"}
+_DETACHED = ("build_environment.sh", "install_miniconda.sh", "fetch.sh", "install_packages.sh", "run_command.sh")
+_WORD = re.compile(r"'((?:[^']|'\\'')*)'(?= |$)")
 LOG = "début of the build\r\n" + "".join(f"line {number} of the log ✓\n" for number in range(40)) + "no newline at end"
 
 
@@ -104,6 +105,7 @@ class ModelHost:
     newest: str | None = None
     running: str | None = None
     holder: str | None = None
+    last_holder: str | None = None
     lingers: int = 0
     """How often a lost lease is still found held by its old holder."""
     breaks: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -325,12 +327,13 @@ class ModelHost:
 def detached_program(data: bytes, length: int) -> Program:
     """Return the program whose script and data `detach` carries."""
     text = data[:length].decode("utf-8", "surrogateescape")
-    for path in FOLDER.glob("*.sh"):
-        end = f"\n{source(path.name)}"
-        if text.startswith(f"{PREAMBLE}set -- ") and text.endswith(end):
-            words = tuple(shlex.split(text[len(f"{PREAMBLE}set -- ") : -len(end)]))
-            if script_text(source(path.name), words) == text:
-                return Program(path.name, words, data[length:])
+    for name in _DETACHED:
+        end = f"\n{source(name)}"
+        if text.endswith(end):
+            quoted = _WORD.findall(text[len(f"{PREAMBLE}set -- ") : -len(end)])
+            words = tuple(one.replace("'\\''", "'") for one in quoted)
+            assert script_text(source(name), words) == text
+            return Program(name, words, data[length:])
     raise AssertionError(text)
 
 

@@ -115,8 +115,9 @@ class ModelLink:
             if self.host.holder == holder:
                 self.host.lingers -= 1
             return None, self.host.holder
-        self.host.holder = holder
-        return ModelLease(self), ""
+        again = "again" if self.host.last_holder == holder else ""
+        self.host.holder = self.host.last_holder = holder
+        return ModelLease(self), again
 
     def reconnect(self) -> None:
         """Make a new connection."""

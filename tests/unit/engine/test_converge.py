@@ -217,13 +217,26 @@ def test_an_own_lease_that_never_ends_is_given_up_after_its_silence() -> None:
     assert run.error.kind == "busy"
 
 
-def test_after_a_regained_lease_the_host_is_looked_at_anew_before_the_next_step() -> None:
+@pytest.mark.parametrize(("between", "first"), [("eve@desk (up, run 2)", Probed), (HOLDER, StepFinished)])
+def test_after_a_regained_lease_the_host_is_looked_at_anew_where_another_may_have_held_it(
+    between: str, first: type
+) -> None:
     run = Run()
-    run.link.cut = lambda at, _program: "after" if at == 4 else None
+
+    def cut(at: int, _program: Program) -> str | None:
+        if at == 4:
+            run.host.last_holder = between
+            return "after"
+        return None
+
+    run.link.cut = cut
     run.go()
-    finished = next(index for index, one in enumerate(run.events) if isinstance(one, LinkLost))
-    after = [type(one) for one in run.events[finished:]]
-    assert after.index(Probed) < after.index(StepStarted)
+    assert run.outcome is Outcome.CHANGED
+    lost = next(index for index, one in enumerate(run.events) if isinstance(one, LinkLost))
+    finished = next(index for index, one in enumerate(run.events) if index > lost and isinstance(one, StepFinished))
+    following = run.events[finished:]
+    again = next(type(one) for one in following[1:] if isinstance(one, (Probed, StepFinished)))
+    assert again is first
 
 
 def test_a_busy_host_is_named_and_left_alone() -> None:

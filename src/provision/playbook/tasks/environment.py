@@ -119,6 +119,7 @@ class EnvironmentTask:
             # Nothing can be planned for such a host: that must not look as if nothing were to be done.
             yield self._no_variant(facts)
             return
+        yield from self._foreign(facts, wanted)
         for note in wanted.spec.notes:
             yield Finding("ENV-NOTE", Severity.INFO, note)
 
@@ -256,8 +257,10 @@ class EnvironmentTask:
         # Imported late: a converged host needs neither the question nor the judge.
         from provision.environment.deepcheck import judge_deep_check, question
 
+        spec = wanted.spec
+
         def judge(output: bytes) -> tuple[Finding, ...]:
-            return judge_deep_check(output, nonce)
+            return judge_deep_check(output, nonce, spec.dependencies, spec.pip)
 
         return Step(
             f"import what {generation.name} is for",

@@ -110,19 +110,27 @@ install_requirements() {
     }
     printf '%s\n' "$requirements" >"$work/requirements.txt" || return 73
     printf '%s\n' "$constraints" >"$work/constraints.txt" || return 73
-    PIP_CONFIG_FILE=/dev/null
-    PIP_CACHE_DIR=$state/pip-cache
-    export PIP_CONFIG_FILE PIP_CACHE_DIR
     echo "pip install -r requirements.txt"
     (
-        for name in $(env | sed -n 's/^\(PIP_[A-Za-z0-9_]*\)=.*/\1/p'); do
-            case $name in PIP_CONFIG_FILE | PIP_CACHE_DIR) ;; *) unset "$name" ;; esac
-        done
+        # PYTHON* too: -I keeps them from pip itself, not from what it starts to build a package.
+        for name in $(env | sed -n 's/^\(\(PIP_\|PYTHON\)[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+        # Logins of private indexes stand there, and the home of this build is another one.
+        [ -n "${NETRC:-}" ] || NETRC=$HOME/.netrc
         HOME=$work/home
         PATH=$prefix/bin:$PATH
         CONDA_PREFIX=$prefix
-        export HOME PATH CONDA_PREFIX
+        PIP_CONFIG_FILE=/dev/null
+        PIP_CACHE_DIR=$state/pip-cache
+        export NETRC HOME PATH CONDA_PREFIX PIP_CONFIG_FILE PIP_CACHE_DIR
         [ -z "$pip_index" ] || { PIP_INDEX_URL=$pip_index && export PIP_INDEX_URL; }
+        # pip leaves an index by http aside unless its server is named: the mirror is the user's own word.
+        case $pip_index in
+        http://*)
+            PIP_TRUSTED_HOST=${pip_index#http://}
+            PIP_TRUSTED_HOST=${PIP_TRUSTED_HOST%%/*}
+            export PIP_TRUSTED_HOST
+            ;;
+        esac
         cd "$work" || exit 73
         "$python" -I -m pip install --no-input --disable-pip-version-check --no-warn-script-location \
             --progress-bar off -r "$work/requirements.txt" -c "$work/constraints.txt" </dev/null

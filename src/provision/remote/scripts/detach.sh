@@ -46,8 +46,11 @@ main() {
 
 take_in() {
     mkdir "$incoming" || return 73
-    head -c "$length" >"$incoming/script" || return 73
-    cat >"$incoming/data" || return 73
+    # By way of a file: some systems' head reads ahead, and what it took is lost to the next.
+    cat >"$incoming/all" || return 73
+    head -c "$length" <"$incoming/all" >"$incoming/script" || return 73
+    tail -c "+$((length + 1))" <"$incoming/all" >"$incoming/data" || return 73
+    rm "$incoming/all" || return 73
     [ "$(wc -c <"$incoming/script")" -eq "$length" ] || return 74
     : >"$incoming/log" || return 73
     : >"$incoming/ready" || return 73

@@ -1,8 +1,9 @@
 # Hold the host for one run: a flock that ends itself when its client falls silent.
 #
 # lease.sh STATE_DIR HOLDER SILENCE
-# Prints "held.", or "held again." where nobody else held it since HOLDER did, or "busy <who holds it>" with exit code 75. Every byte on stdin is a sign of life; after SILENCE
-# seconds without one, or at the end of stdin, the lease is free again.
+# Prints "held.", or "held again." where nobody else held it since HOLDER did, or "busy <who holds it>" with exit code
+# 75. Every byte on stdin is a sign of life; after SILENCE seconds without one, or at the end of stdin, the lease is
+# free again.
 # Exit code 69: the host lacks a program without which nothing can be held or detached.
 
 main() {
@@ -26,7 +27,7 @@ main() {
     printf 'held%s.\n' "$again"
     while :; do
         # Children do not inherit the lock: a reader left behind must not keep the host.
-        sign=$(timeout "$silence" head -c 1 9>&-)
+        sign=$(exec 9>&- && timeout "$silence" head -c 1)
         [ -n "$sign" ] || break
     done
 }

@@ -6,6 +6,10 @@
 main() {
     python=$1 prefix=$2 source=$3
     shift 3
+    if [ ! -x "$python" ]; then
+        printf 'no interpreter: %s\n' "$python"
+        return 127
+    fi
     if [ -n "$prefix" ]; then
         PATH=$prefix/bin:$PATH CONDA_PREFIX=$prefix
         export PATH CONDA_PREFIX

@@ -5,6 +5,8 @@
 
 main() {
     base=$1 generation=$2 link=$3
+    # ~/.conda may be ours to make, whatever the user's umask: nobody else shall be able to turn the link.
+    umask 022
     [ -f "$base/$generation/.provision-generation.json" ] || {
         echo "$base/$generation is not complete" >&2
         return 1
