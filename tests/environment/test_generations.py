@@ -57,7 +57,7 @@ def test_what_was_installed_or_removed_by_hand_is_found_and_a_new_generation_is_
     box.run("mkdir -p /var/wheels")
     for wheel in (site.channel.simple / "standin-wheel").glob("*.whl"):
         (box.root / "var/wheels" / wheel.name).write_bytes(wheel.read_bytes())
-    done = box.run(damage.format(prefix=prefix, wheels="/var/wheels"), user=box.user)
+    done = box.run(f"cd / && {damage.format(prefix=prefix, wheels='/var/wheels')}", user=box.user)
     assert done.returncode == 0, done
     verdict = typist.type("verify", "--json")
     assert verdict.code == 5, verdict

@@ -103,7 +103,7 @@ def test_files_converge_by_content_and_mode(laptop: Laptop, box: LabHost) -> Non
         {"path": "~/conf/daemon.json", "source": "daemon.json", "mode": "0600"},
         {"path": "~/conf/note", "content": "it's \"here\"\n"},
     ]
-    play(laptop, {"files": {"files": files}})
+    play(laptop, {"files": files})
     first = laptop.type("up", "--json")
     assert first.code == 0, first
     assert box.run("cat /home/ubuntu/conf/daemon.json").stdout == (laptop.project / "daemon.json").read_text()
@@ -124,7 +124,7 @@ def test_files_converge_by_content_and_mode(laptop: Laptop, box: LabHost) -> Non
 
 def test_a_folder_where_a_file_belongs_is_refused(laptop: Laptop, box: LabHost) -> None:
     box.run("mkdir -p ~/folder/kept", user=box.user, check=True)
-    play(laptop, {"files": {"files": [{"path": "~/folder", "content": "x"}]}})
+    play(laptop, {"files": [{"path": "~/folder", "content": "x"}]})
     answer = laptop.type("up", "--json")
     assert answer.code == 5, answer
     assert "FILE-IS-FOLDER" in codes(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from tests.faults.aftermath import current, faults, gets_there, idle, whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from provision.demo.standin.channel import Channel
     from tests.end_to_end.laptop import Laptop
     from tests.faults.typed import Typed
     from tests.lab.lab import Lab
@@ -20,6 +22,12 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 STEPS = ("download ", "install Miniconda", "check ", "build ", "read back ", "import what ", "make .* the current")
 STILL = "a step of an earlier run is still at work"
 soak = pytest.mark.soak
+
+
+@pytest.fixture(autouse=True)
+def wheels(laptop: Laptop, channel: Channel) -> None:
+    """Serve an index of wheels beside the channel."""
+    shutil.copytree(channel.simple, laptop.web.folder / "simple")
 
 
 def with_pip(laptop: Laptop) -> None:
@@ -66,7 +74,7 @@ def test_killed_around_one_step_the_next_run_gets_there(
         pytest.param("installer:end", "Installing base environment", marks=soak),
         pytest.param("solve", "conda create -p", marks=soak),
         pytest.param("download:1", "Downloading and Extracting", marks=soak),
-        ("extract:2", "python-3.11.7"),
+        ("extract:2", "Downloading and Extracting"),
         pytest.param("link:1", "Verifying transaction", marks=soak),
         pytest.param("before-history", "Verifying transaction", marks=soak),
         pytest.param("after-history", "Verifying transaction", marks=soak),
@@ -86,7 +94,8 @@ def test_killed_inside_a_long_step_the_next_run_waits_for_it_and_says_so(
     again = typed("up", "-v")
     again.until(STILL)
     assert again.wait() == 0, again.text
-    assert again.text.count(line) == 1, "what ran already was done a second time"
+    assert again.text.count("conda create -p") == 1, "what ran already was done a second time"
+    assert again.text.count("Unpacking payload") == (1 if point.startswith("installer") else 0)
     whole(laptop, box)
 
 

@@ -74,7 +74,7 @@ def test_a_step_that_is_killed_as_a_whole_is_told_as_killed_and_taken_up_by_the_
 ) -> None:
     box = lab.host("box")
     laptop.hosts([box])
-    faults(box, sleep_at=point, seconds=60, times=1)
+    faults(box, sleep_at=point, seconds=20, times=1)
     run = typed("up", "-v")
     run.until("Unpacking payload" if "installer" in point else "Verifying transaction")
     kill_everything_of_the_user(box)
@@ -95,7 +95,7 @@ def test_a_reboot_in_the_middle_of_a_step_is_survived(
     laptop.environment_yml("python", "pip", "standin-alpha=2")
     if point.startswith("installer"):
         box.run("rm -rf /home/ubuntu/miniconda3")
-    faults(box, sleep_at=point, seconds=60, times=1)
+    faults(box, sleep_at=point, seconds=20, times=1)
     run = typed("up", "-v")
     run.until("Unpacking payload" if "installer" in point else "Verifying transaction")
     box.reboot()

@@ -30,7 +30,7 @@ env >"$prefix/seen"; pwd >>"$prefix/seen"; umask >>"$prefix/seen"
 : >"$prefix/conda-meta/history"
 [ -z "$SLOW" ] || exec sleep 60
 [ -z "$FAILS" ] || { echo "$FAILS"; exit 1; }
-printf '#!/bin/sh\\n%s\\n' "${PYTHON_SAYS:-exit 0}" >"$prefix/bin/python"
+printf '#!/bin/sh\\n%s\\n' "${BIN_SAYS:-exit 0}" >"$prefix/bin/python"
 printf '#!/bin/sh\\necho conda 26.7.1\\n' >"$prefix/bin/conda"
 chmod 755 "$prefix/bin/python" "$prefix/bin/conda"
 echo "${update:+repaired}"
@@ -118,7 +118,7 @@ def test_a_failed_repair_keeps_what_is_there_and_its_mark(host: HostOfOneShell, 
 
 
 def test_an_installer_that_lies_about_being_done_is_caught(host: HostOfOneShell, prefix: Path) -> None:
-    host.env["PYTHON_SAYS"] = "echo 'No module named _lzma' >&2; exit 1"
+    host.env["BIN_SAYS"] = "echo 'No module named _lzma' >&2; exit 1"
     ended = install(host, prefix)
     assert ended.code == 1
     assert b"does not run" in ended.out

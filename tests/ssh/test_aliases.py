@@ -145,7 +145,8 @@ def test_a_host_key_alias_and_known_hosts_of_its_own_are_honoured(host: LabHost,
 
 
 @pytest.mark.parametrize(
-    "name", ["a;touch canary;#", "$(touch canary)", "`touch canary`", "-oProxyCommand=touch canary", "a b", "a\nb", "%n"]
+    "name",
+    ["a;touch canary;#", "$(touch canary)", "`touch canary`", "-oProxyCommand=touch canary", "a b", "a\nb", "%n"],
 )
 def test_a_hostile_alias_is_refused_before_any_client_runs(desk: Desk, config: Path, name: str) -> None:
     config.write_text(f'Match exec "touch {desk.home}/canary %n"\n User x\n')

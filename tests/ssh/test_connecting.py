@@ -106,7 +106,9 @@ def web(peer: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [silent, endless_line, endless_lines, drip, stops_in_the_handshake, nonsense, web], ids=lambda f: f.__name__
+    "answer",
+    [silent, endless_line, endless_lines, drip, stops_in_the_handshake, nonsense, web],
+    ids=lambda f: f.__name__,
 )
 @pytest.mark.timeout(150)
 def test_a_tarpit_costs_the_time_limit_once_and_no_memory(

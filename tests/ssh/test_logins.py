@@ -34,9 +34,7 @@ def without_key(desk: Desk, *hosts: LabHost, **more: object) -> None:
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("ed25519", ()), ("ecdsa", ("-b", "521")), ("rsa", ("-b", "3072"))])
-def test_a_default_key_of_each_kind_logs_in(
-    host: LabHost, desk: Desk, kind: str, bits: tuple[str, ...]
-) -> None:
+def test_a_default_key_of_each_kind_logs_in(host: LabHost, desk: Desk, kind: str, bits: tuple[str, ...]) -> None:
     authorize(host, keygen(desk.home / f".ssh/id_{kind}", kind, "", *bits))
     without_key(desk, host)
     for _ in range(3):
@@ -58,9 +56,7 @@ def test_the_right_key_among_many_is_found_within_the_servers_tries(host: LabHos
     assert host.connections() == 5
 
 
-def test_six_wrong_keys_in_the_agent_do_not_keep_the_chosen_one_out(
-    host: LabHost, desk: Desk, tmp_path: Path
-) -> None:
+def test_six_wrong_keys_in_the_agent_do_not_keep_the_chosen_one_out(host: LabHost, desk: Desk, tmp_path: Path) -> None:
     wrong = [keygen(tmp_path / f"wrong{number}") for number in range(6)]
     inventory(desk, host)
     with agent(tmp_path, *wrong) as path:

@@ -53,9 +53,7 @@ def shells() -> Iterator[dict[str, LabHost]]:
 
 
 @pytest.fixture(scope="module")
-def links(
-    shells: dict[str, LabHost], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, SshLink]]:
+def links(shells: dict[str, LabHost], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SshLink]]:
     """A connection to each."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -128,9 +126,7 @@ def test_output_without_a_newline_and_no_output_are_what_they_are(links: dict[st
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_a_command_typed_at_a_terminal_reads_its_words_alike(
-    shells: dict[str, LabHost], desk: Desk, name: str
-) -> None:
+def test_a_command_typed_at_a_terminal_reads_its_words_alike(shells: dict[str, LabHost], desk: Desk, name: str) -> None:
     host = shells[name]
     inventory(desk, host)
     words = ["a b", "$HOME", "'", '"', "\\", "\\'", "!x", "line\nbreak", "%d", "é", "x" * 5000]

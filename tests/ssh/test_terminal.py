@@ -68,7 +68,9 @@ def test_ctrl_c_goes_to_the_host_and_not_to_us(host: LabHost, desk: Desk) -> Non
 
 def test_a_command_after_the_dashes_has_a_terminal_and_its_words_as_typed(host: LabHost, desk: Desk) -> None:
     inventory(desk, host)
-    with desk.sit("ssh", "box", "--", "sh", "-c", 'test -t 0 && test -t 1 && printf "[%s]" "$@"', "sh", "a b", "'$x") as on:
+    with desk.sit(
+        "ssh", "box", "--", "sh", "-c", 'test -t 0 && test -t 1 && printf "[%s]" "$@"', "sh", "a b", "'$x"
+    ) as on:
         assert on.end() == 0, on.said
     assert "[a b]['$x]" in on.said
 
@@ -180,6 +182,7 @@ def test_a_proxy_command_carries_a_session(host: LabHost, desk: Desk) -> None:
     with desk.sit("ssh", "box", "--", "hostname; exit 2") as terminal:
         assert terminal.end() == 2, terminal.said
     assert "box" in terminal.said
-    assert shutil.which("ps") is None or str(helper) not in subprocess.run(
-        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
-    ).stdout
+    assert (
+        shutil.which("ps") is None
+        or str(helper) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    )

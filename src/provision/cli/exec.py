@@ -146,6 +146,7 @@ def main(name: str, argv: list[str]) -> int:
                 timeout=asked.timeout or DAY,
                 stop=pressed,
                 show=lambda name, lines: screen.show(host.name, name, lines),
+                env=host.env,
             )
         finally:
             link.close()

@@ -68,6 +68,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             host.workdir,
             holder,
             wait=getattr(asked, "wait", False),
+            env=host.env,
         )
         converger = Converger(goal, connect, emit, stop)
         try:

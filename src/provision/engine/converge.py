@@ -45,6 +45,8 @@ class Goal:
     """Who holds the host, for others to read; unique to this run."""
     wait: bool = False
     """Wait for another run to end instead of giving up."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Variables that the user set for the host."""
 
 
 class Converger:
@@ -324,7 +326,14 @@ class Converger:
     # -- the link --------------------------------------------------------------------------------
 
     def _performer(self) -> Performer:
-        return Performer(self._open_link(), self._emit, self._stop, state_dir=self._state_dir, regain=self._regain)
+        return Performer(
+            self._open_link(),
+            self._emit,
+            self._stop,
+            state_dir=self._state_dir,
+            regain=self._regain,
+            env=self._goal.env,
+        )
 
     def _open_link(self) -> Link:
         if self._link is None:

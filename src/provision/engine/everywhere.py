@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.errors import InterruptedRunError, LinkLostError
@@ -41,7 +42,13 @@ class Lines:
 
 
 def run_everywhere(
-    link: Link, words: tuple[str, ...], *, timeout: float, stop: Stop, show: Callable[[str, list[str]], None]
+    link: Link,
+    words: tuple[str, ...],
+    *,
+    timeout: float,
+    stop: Stop,
+    show: Callable[[str, list[str]], None],
+    env: tuple[tuple[str, str], ...] = (),
 ) -> int:
     """Run the command once, show its lines as they come, and return its exit code.
 
@@ -52,6 +59,7 @@ def run_everywhere(
         words: The command.
         timeout: Seconds that it may take.
         stop: A first request ends it: the host is asked to end the command.
+        env: Variables that the user set for the host.
         show: Called with ``stdout`` or ``stderr`` and some lines of it.
 
     Raises:
@@ -68,7 +76,8 @@ def run_everywhere(
             show(name, lines)
 
     try:
-        done = link.run(catalogue.user_command(words, timeout=timeout), on_output=take, capture=False)
+        program = replace(catalogue.user_command(words, timeout=timeout), env=env)
+        done = link.run(program, on_output=take, capture=False)
     except LinkLostError as error:
         raise LinkLostError(f"{error.message}: the command may have run, or may still run there") from error
     finally:

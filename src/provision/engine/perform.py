@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.errors import InterruptedRunError, LinkLostError, StepFailedError, UnreachableError
@@ -29,7 +30,17 @@ VANISHED, NEVER_STARTED, LOCKED, NO_WAY_OUT = 251, 252, 75, 69
 class Performer:
     """Carries out actions on one host and emits what happens."""
 
-    def __init__(self, link: Link, emit: Emit, stop: Stop, *, state_dir: str, regain: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        emit: Emit,
+        stop: Stop,
+        *,
+        state_dir: str,
+        regain: Callable[[], None],
+        env: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self._env = env
         self.link = link
         self.emit = emit
         self.stop = stop
@@ -79,6 +90,8 @@ class Performer:
 
     def command(self, program: Program, *, on_output: OnOutput | None = None, capture: bool = True) -> Completed:
         """Run an idempotent program, again after a lost link."""
+        if self._env and not program.gathered:
+            program = replace(program, env=self._env)
 
         def take(name: str, piece: bytes) -> None:
             self.stop.during_step()
@@ -117,7 +130,7 @@ class Performer:
     def detached(self, program: Program) -> tuple[int, str]:
         """Run a program apart from the connection and follow it; return its exit code and its last lines."""
         step = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-        started = self.command(catalogue.detach(self.state_dir, step, program))
+        started = self.command(catalogue.detach(self.state_dir, step, replace(program, env=self._env)))
         if started.code == LOCKED:
             raise StepFailedError(
                 "another step still runs on the host", hint="run the same command again to wait for it"

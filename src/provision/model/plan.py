@@ -38,6 +38,8 @@ class Program:
     """Seconds that the whole command may take."""
     secrets: tuple[str, ...] = ()
     """Texts that must not appear in any log."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Variables that the user set for the host: a proxy, HF_ENDPOINT; never shown in a log."""
     gathered: bool = False
     """Its output is text, short, and wanted only as a whole; what it says on stderr is dropped."""
 

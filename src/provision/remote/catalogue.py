@@ -29,7 +29,7 @@ def lease(state_dir: str, holder: str) -> Program:
 
 def detach(state_dir: str, step: str, program: Program) -> Program:
     """Start `program` apart from the connection."""
-    script = script_text(source(program.script), program.arguments).encode("utf-8", "surrogateescape")
+    script = script_text(source(program.script), program.arguments, program.env).encode("utf-8", "surrogateescape")
     return Program(
         "detach.sh",
         (state_dir, step, str(len(script))),
@@ -68,9 +68,9 @@ def install_miniconda(state_dir: str, sha256: str, prefix: str, *, repair: bool)
     )
 
 
-def check_conda(state_dir: str, prefix: str) -> Program:
+def check_conda(prefix: str) -> Program:
     """Run a conda once, apart from the user's configuration."""
-    return Program("check_conda.sh", (prefix, f"{state_dir}/cache/home"), timeout=90)
+    return Program("check_conda.sh", (prefix,), timeout=90)
 
 
 def build_environment(

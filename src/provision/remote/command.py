@@ -38,10 +38,14 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def script_text(source: str, arguments: tuple[str, ...]) -> str:
-    """Return a whole script: the preamble, the arguments as ``$@``, and the source."""
+def script_text(source: str, arguments: tuple[str, ...], env: tuple[tuple[str, str], ...] = ()) -> str:
+    """Return a whole script: the preamble, the user's variables, the arguments as ``$@``, and the source.
+
+    The names of the variables were validated when hosts.yaml was read.
+    """
     words = " ".join(quote(one) for one in arguments)
-    return f"{PREAMBLE}set -- {words}\n{source}"
+    variables = "".join(f"{name}={quote(value)}; export {name}\n" for name, value in env)
+    return f"{PREAMBLE}{variables}set -- {words}\n{source}"
 
 
 def terminal_line(words: tuple[str, ...]) -> str:
@@ -66,7 +70,13 @@ class Command:
 
 
 def compose(
-    source: str, arguments: tuple[str, ...], *, nonce: str, data: bytes | None = None, gathered: bool = False
+    source: str,
+    arguments: tuple[str, ...],
+    *,
+    nonce: str,
+    data: bytes | None = None,
+    env: tuple[tuple[str, str], ...] = (),
+    gathered: bool = False,
 ) -> Command:
     """Compose a framed command whose script gets `data` on stdin, or /dev/null where there is none.
 
@@ -80,10 +90,10 @@ def compose(
     if gathered:
         packed = gzip.compress(source.encode(), mtime=0)
         unpack = f'eval "$(head -c {len(packed)} | gzip -dc 2>/dev/null || echo exit {CANNOT_UNPACK})"'
-        text, rest = _gathered(script_text(unpack, arguments), nonce), packed
+        text, rest = _gathered(script_text(unpack, arguments, env), nonce), packed
     else:
         stdin = "" if data is not None else " </dev/null"
-        text, rest = _streamed(script_text(source, arguments), nonce, stdin), data or b""
+        text, rest = _streamed(script_text(source, arguments, env), nonce, stdin), data or b""
     script = text.encode("utf-8", "surrogateescape")
     return Command(f"{EXEC_LINE} {len(script)}", script + rest, nonce, gathered)
 

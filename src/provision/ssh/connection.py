@@ -143,9 +143,9 @@ class Connection:
                 _discard(connection, sock)
                 raise
             except (paramiko.SSHException, OSError, EOFError, *MALFORMED) as error:
-                ended = sock.ended() if isinstance(sock, ProxySocket) else None
                 _discard(connection, sock)
-                raise ended or _explained(error, hop) from error
+                failure = sock.failure() if isinstance(sock, ProxySocket) else None
+                raise failure or _explained(error, hop) from error
         self.notes.extend(login.notes)
         return connection
 
@@ -213,11 +213,7 @@ def _explained(error: BaseException, hop: Hop) -> UnreachableError:
             f"{where}: connected, then no answer within {profile.BANNER:.0f} s",
             hint="is it an SSH server, and is the machine overloaded?",
         )
-    if (
-        isinstance(error, (EOFError, ConnectionError))
-        or "banner" in text
-        or "EOF" in text
-    ):
+    if isinstance(error, (EOFError, ConnectionError)) or "banner" in text or "EOF" in text:
         return DroppedError(
             f"{where}: the server hung up before the login ({text})",
             hint="it may limit how many connect at once, or block this address",

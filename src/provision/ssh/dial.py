@@ -86,29 +86,34 @@ class ProxySocket(socket.socket):
     """One end of a pair whose other end is a proxy command's stdin and stdout."""
 
     process: subprocess.Popen[bytes] | None = None
-
-    def ended(self) -> UnreachableError | None:
-        """Return the error to tell where the command has ended by itself."""
-        try:
-            code = self.process.wait(timeout=0.2) if self.process is not None else None
-        except subprocess.TimeoutExpired:
-            return None
-        return UnreachableError(
-            f"proxy_command ended with exit code {code} before the login",
-            hint="what it printed stands above; type it by hand with the host and port put in",
-        )
+    code: int | None = None
+    """How the command ended, if it was not we who ended it."""
 
     def close(self) -> None:
-        """Close the socket and end the command."""
+        """Close the socket and end the command; the end of its input is enough for most."""
         super().close()
         process, self.process = self.process, None
-        if process is not None:
+        if process is None:
+            return
+        try:
+            self.code = process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
             process.terminate()
             try:
                 process.wait(timeout=2)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def failure(self) -> UnreachableError | None:
+        """Close, and return what to tell where the command failed by itself."""
+        self.close()
+        if not self.code:
+            return None
+        return UnreachableError(
+            f"proxy_command ended with exit code {self.code} before the login",
+            hint="what it printed stands above; type it by hand with the host and port put in",
+        )
 
 
 def proxy(command: str, *, address: str, port: int, user: str) -> ProxySocket:

@@ -305,5 +305,10 @@ class Heartbeat(threading.Thread):
 def _composed(program: Program, with_stdin: bool) -> Command:
     data = program.data if program.data is not None else (b"" if with_stdin else None)
     return compose(
-        source(program.script), program.arguments, nonce=secrets.token_hex(16), data=data, gathered=program.gathered
+        source(program.script),
+        program.arguments,
+        nonce=secrets.token_hex(16),
+        data=data,
+        env=program.env,
+        gathered=program.gathered,
     )

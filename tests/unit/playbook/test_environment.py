@@ -91,10 +91,10 @@ def program(step: Step) -> Program:
 
 def build(counter: int = 1, wanted: str = WANTED) -> list[str]:
     name = f"{counter}-{wanted[:8]}"
-    return [f"build mymodel {name}", f"prove {name}", f"make {name} the current mymodel"]
+    return [f"build mymodel {name}", f"prove mymodel {name}", f"make {name} the current mymodel"]
 
 
-READ, IMPORT, SWITCH = f"read back {NOW}", f"import what {NOW} is for", f"make {NOW} the current mymodel"
+READ, IMPORT, SWITCH = f"read back mymodel {NOW}", f"import what mymodel {NOW} is for", f"make {NOW} the current mymodel"
 OLD = built(WAS, BEFORE, OLDER)
 DRIFTED = replace(built(), packages="q")
 MARKERLESS = replace(built(), marker=None)
@@ -126,7 +126,7 @@ SITUATIONS: dict[str, tuple[Facts, list[str]]] = {
     "packages of conda-meta cannot be read": (have(replace(built(), packages=None)), build(3)),
     "drifted beside a healthy twin": (
         have(DRIFTED, built(REBUILT)),
-        [f"read back {REBUILT}", f"import what {REBUILT} is for", f"make {REBUILT} the current mymodel"],
+        [f"read back mymodel {REBUILT}", f"import what mymodel {REBUILT} is for", f"make {REBUILT} the current mymodel"],
     ),
     "two healthy twins, the older one current": (proven(have(built(), built(REBUILT))), []),
     "the link is missing": (proven(have(built(), conda_links=())), [SWITCH]),
@@ -453,7 +453,7 @@ def test_records_go_to_the_machines_own_folder(machine: str | None) -> None:
 
 def test_verify_reads_back_and_imports_what_is_in_use() -> None:
     assert [step.name for step in task().checks(proven(have(built())))] == [READ, IMPORT]
-    assert [step.name for step in task().checks(have(OLD, current=WAS))] == [f"read back {WAS}", f"import what {WAS} is for"]
+    assert [step.name for step in task().checks(have(OLD, current=WAS))] == [f"read back mymodel {WAS}", f"import what mymodel {WAS} is for"]
     assert list(task().checks(facts())) == []
     assert list(task().checks(have(MARKERLESS))) == []
 

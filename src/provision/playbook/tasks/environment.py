@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from provision.environment.digest import digest
@@ -27,6 +27,7 @@ PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
 TERMS = ("defaults", "main", "r", "pkgs/main", "pkgs/r")
 """Channels of Anaconda that serve Terms of Service (terms.json at repo.anaconda.com/pkgs/main and pkgs/r)."""
 NONE = "none"
+REPEATED = "`verify` repeats every check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,9 @@ class EnvironmentTask:
             ),
             details=details,
         )
-        yield Step(f"prove {generation}", "what is installed is read back and imported before it is used", Later())
+        yield Step(
+            f"prove {self.name} {generation}", "what is installed is read back and imported before it is used", Later()
+        )
         yield Step(f"make {generation} the current {self.name}", "once it is proven", Later())
 
     def _why(self, wanted: Wanted, have: EnvironmentFacts | None) -> tuple[str, tuple[str, ...]]:
@@ -233,11 +236,16 @@ class EnvironmentTask:
         def judge(output: bytes) -> tuple[Finding, ...]:
             from provision.environment.readback import judge_output
 
-            return judge_output(spec.dependencies, spec.pip, output, cuda_expected=gpu)
+            found = judge_output(spec.dependencies, spec.pip, output, cuda_expected=gpu)
+            if reject:
+                return found
+            # In use and damaged below what the probe can see: `up` trusts its record until somebody says so.
+            fix = f"`echo damaged >{prefix}/.provision-rejected` there, then `provision up` builds it anew"
+            return tuple(replace(one, fix=fix) if one.severity is Severity.ERROR else one for one in found)
 
         return Step(
-            f"read back {prefix.rsplit('/', 1)[-1]}",
-            "conda's exit code does not say what was installed",
+            f"read back {self.name} {prefix.rsplit('/', 1)[-1]}",
+            "conda's exit code does not say what was installed" if reject else REPEATED,
             Run(
                 catalogue.python(interpreter, "list_packages.py", (prefix,), timeout=300),
                 judge=judge,
@@ -263,8 +271,8 @@ class EnvironmentTask:
             return judge_deep_check(output, nonce, spec.dependencies, spec.pip)
 
         return Step(
-            f"import what {generation.name} is for",
-            "it was not proven on this boot, with this driver and these packages",
+            f"import what {self.name} {generation.name} is for",
+            "it was not proven on this boot, with this driver and these packages" if record else REPEATED,
             Run(
                 catalogue.python(
                     f"{prefix}/bin/python",

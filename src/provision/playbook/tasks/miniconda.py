@@ -239,9 +239,9 @@ class MinicondaTask:
         machine = facts.system.machine_id or "none"
         return Step(
             f"check {conda.distribution or 'conda'} {conda.version or ''} at {conda.prefix}".replace("  ", " "),
-            "it was never run by provision, or was changed since",
+            "it was never run by provision, or was changed since" if record else "`verify` repeats every check",
             Run(
-                catalogue.check_conda(facts.state_dir, conda.prefix),
+                catalogue.check_conda(conda.prefix),
                 judge=_judge_version,
                 on_pass=catalogue.write_record(facts.state_dir, machine, name, text) if record else None,
             ),

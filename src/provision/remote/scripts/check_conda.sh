@@ -1,12 +1,9 @@
-# Does the conda that stands at this prefix run? Prints its version.
+# Does the conda that stands at this prefix run? Prints its version, and writes nothing: `verify` asks it too.
 #
-# check_conda.sh PREFIX SCRATCH
+# check_conda.sh PREFIX
 
 main() {
-    prefix=$1 scratch=$2
-    umask 077
-    conda_isolated "$scratch" timeout 60 "$prefix/bin/conda" --version || return 1
-    rm -rf "$scratch"
+    conda_isolated /nonexistent env PYTHONDONTWRITEBYTECODE=1 timeout 60 "$1/bin/conda" --version
 }
 
 main "$@"

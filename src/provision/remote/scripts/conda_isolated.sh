@@ -1,6 +1,6 @@
 # conda_isolated HOME_FOLDER CONDA ARGUMENT... runs conda apart from every configuration of the user.
 #
-# A private HOME keeps ~/.condarc and ~/.conda out; all CONDA_* and PIP_* variables are gone, but for those named here.
+# A private HOME keeps ~/.condarc and ~/.conda out (/nonexistent: none at all, nothing is written); all CONDA_* and PIP_* variables are gone, but for those named here.
 # Proxies and certificates stay: without them a host behind a proxy reaches nothing.
 # Optional variables of the caller: conda_cuda (version for __cuda, or "none"), conda_packages (package cache),
 # conda_terms ("yes" where the playbook accepts them), conda_solver_threads.
@@ -8,7 +8,7 @@
 conda_isolated() {
     private=$1
     shift
-    mkdir -p "$private" || return 73
+    [ "$private" = /nonexistent ] || mkdir -p "$private" || return 73
     (
         for name in $(env | sed -n 's/^\(\(CONDA\|_CONDA\|_CE\|PIP\|PYTHON\|MAMBA\)[A-Za-z0-9_]*\)=.*/\1/p'); do
             unset "$name"

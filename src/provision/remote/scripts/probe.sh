@@ -291,7 +291,11 @@ environments() {
             if [ ! -d "$build" ] || [ -L "$build" ] || ! plain "${build##*/}"; then continue; fi
             key=$project/$name/${build##*/}
             say generation "$key"
-            if first_line "$build/.provision-rejected"; then say rejected "$key|$line"; fi
+            if [ -e "$build/.provision-rejected" ]; then
+                # An empty one counts too: a person may have made it by hand.
+                first_line "$build/.provision-rejected" || line=
+                say rejected "$key|${line:-by hand}"
+            fi
             [ -r "$build/.provision-generation.json" ] || continue
             set -- "$@" "$build/.provision-generation.json"
             say packages "$key|$(packages_digest "$build")"
