@@ -57,7 +57,9 @@ def cases(
     def compare(title: str, rtt: int, left: Contestant, right: Contestant, target: float | None) -> Case:
         tell(f"{title}, {rtt} ms: {left.name} and {right.name}")
         pairs = plan.pairs if target is not None else min(plan.pairs, INFORMATIVE_PAIRS)
-        return Case(title, rtt, duel(left, right, pairs), target)
+        case = Case(title, rtt, duel(left, right, pairs), target)
+        tell(f"  {case.duel.ours.wall:.3f} s and {case.duel.theirs.wall:.3f} s: {case.duel.ratio:.2f}")
+        return case
 
     yield compare("--help", 0, *helped(stage), 4)
     for rtt, host in single.items():

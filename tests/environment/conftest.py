@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def roots(installers: Installers) -> dict[str, Path]:  # noqa: F811 - the fixture above
+def roots(installers: Installers) -> dict[str, Path]:
     class Lazy(dict[str, Path]):
         def __missing__(self, version: str) -> Path:
             done = install(installers[version], ROOTS / version)
@@ -47,8 +47,8 @@ def roots(installers: Installers) -> dict[str, Path]:  # noqa: F811 - the fixtur
 
 @pytest.fixture(scope="module")
 def site(
-    channel: Channel,  # noqa: F811
-    installers: Installers,  # noqa: F811
+    channel: Channel,
+    installers: Installers,
     roots: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:

@@ -75,7 +75,9 @@ def test_a_pip_section_that_fails_leaves_the_old_generation_in_use_and_no_half_o
 @pytest.mark.parametrize(
     ("dependencies", "words"),
     [
-        pytest.param(["standin-left", "standin-right"], ["do not fit together", "loosen a version"], id="unsatisfiable"),
+        pytest.param(
+            ["standin-left", "standin-right"], ["do not fit together", "loosen a version"], id="unsatisfiable"
+        ),
         pytest.param(["no-such-package"], ["in none of the channels", "no-such-package"], id="unknown package"),
         pytest.param(["standin-alpha=9"], ["in none of the channels"], id="unknown version"),
     ],
@@ -107,9 +109,8 @@ def test_a_channel_that_does_not_serve_is_explained(
     assert current(box, base("unserved")) == ""
 
 
-def test_a_package_that_is_not_what_the_channel_promised_is_refused_and_explained(
-    site: Site, typist: Laptop, box: LabHost
-) -> None:
+@pytest.mark.usefixtures("box")
+def test_a_package_that_is_not_what_the_channel_promised_is_refused_and_explained(site: Site, typist: Laptop) -> None:
     (package,) = (site.web.folder / "noarch").glob("standin-gamma-*")
     site.web.fault(f"/noarch/{package.name}", Fault(flip_at=package.stat().st_size - 10))
     typist.environment_yml("python", "standin-gamma", name="promised")
@@ -164,7 +165,9 @@ def test_pip_lines_from_included_files_and_with_options_are_installed_and_read_b
     assert "pip is told: --index-url" in plan.out
     answer = typist.type("up", "--json")
     assert answer.code == 0, answer
-    assert inside(box, "import standin_wheel, standin_plugin; print(standin_wheel.__version__)", base("included")) == "1.1"
+    assert (
+        inside(box, "import standin_wheel, standin_plugin; print(standin_wheel.__version__)", base("included")) == "1.1"
+    )
     (typist.project / "requirements.txt").write_text("standin-wheel==1.0\n")
     changed = typist.type("plan")
     assert "+ pip: standin-wheel==1.0" in changed.out
@@ -173,7 +176,7 @@ def test_pip_lines_from_included_files_and_with_options_are_installed_and_read_b
 def test_variables_are_there_after_activation_from_bash_and_zsh_logins(site: Site, typist: Laptop) -> None:
     box = site.host("shells")
     typist.hosts([box])
-    variables = {"GREETING": "it's \"me\" $HOME", "EMPTY": ""}
+    variables = {"GREETING": 'it\'s "me" $HOME', "EMPTY": ""}
     typist.environment_yml("python", variables=variables, name="spoken")
     assert typist.type("up").code == 0
     code = "import os, sys; print(repr(os.environ['GREETING']), sys.prefix)"
@@ -259,8 +262,9 @@ def test_an_environment_of_the_same_name_that_is_not_ours_is_never_replaced(typi
     assert box.run("ls -A /home/ubuntu/.conda/envs/taken").stdout == "conda-meta\n"
 
 
+@pytest.mark.usefixtures("box")
 def test_an_environment_of_conda_itself_that_would_shadow_ours_is_told_before_and_after_the_build(
-    site: Site, typist: Laptop, box: LabHost
+    site: Site, typist: Laptop
 ) -> None:
     shadow = site.root("26.7.1") / "envs/shadowed"
     typist.environment_yml("cuda-version=12.4", name="shadowed")

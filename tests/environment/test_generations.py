@@ -45,8 +45,11 @@ def built(typist: Laptop, box: LabHost, name: str, *dependencies: str) -> str:
     ("name", "damage"),
     [
         ("piped", "{prefix}/bin/python -m pip install --no-index --find-links {wheels} standin-wheel"),
-        ("unpiped", "{prefix}/bin/python -m pip uninstall -y standin-alpha"),
-        ("removed", "rm -rf {prefix}/conda-meta/standin-alpha-*.json {prefix}/lib/python3*/site-packages/standin_alpha*"),
+        ("condaed", "/srv/conda/26.7.1/bin/conda remove -y -p {prefix} standin-alpha"),
+        (
+            "removed",
+            "rm -rf {prefix}/conda-meta/standin-alpha-*.json {prefix}/lib/python3*/site-packages/standin_alpha*",
+        ),
     ],
 )
 def test_what_was_installed_or_removed_by_hand_is_found_and_a_new_generation_is_built(
@@ -129,7 +132,8 @@ def test_going_back_to_the_old_file_goes_back_to_the_old_generation_without_a_bu
 
 def test_comments_and_order_of_the_file_change_nothing(typist: Laptop, box: LabHost) -> None:
     built(typist, box, "comments", "python", "standin-alpha=1", "pip")
-    text = f"# a comment\nname: comments\nchannels: [{typist.web.url}]  # ours\ndependencies:\n- pip\n- python\n- standin-alpha=1\n"
+    head = f"# a comment\nname: comments\nchannels: [{typist.web.url}]  # ours\n"
+    text = f"{head}dependencies:\n- pip\n- python\n- standin-alpha=1\n"
     (typist.project / "environment.yml").write_text(text)
     assert told(typist.type("up", "--json"))["outcome"] == "converged"
 

@@ -65,7 +65,7 @@ def test_a_box_without_a_gpu_gets_the_cpu_build_and_with_the_gpu_task_nothing(
     typist.hosts([bare_box])
     refused = typist.type("up", "--json")
     assert refused.code == 5, refused
-    assert "GPU-NONE" in codes(refused)
+    assert "GPU-MISSING" in codes(refused)
     without_gpu_task(site, typist)
     typist.environment_yml("python", "pytorch", name="torchy")
     assert typist.type("up").code == 0
@@ -168,7 +168,11 @@ def told_driver(typist: Laptop) -> list[str]:
 
 @pytest.mark.parametrize(
     ("recording", "code", "says"),
-    [("driver-mismatch", "GPU-DRIVER-MISMATCH", "reboot"), ("no-devices", "GPU-NONE", "")],
+    [
+        ("driver-mismatch", "GPU-DRIVER-MISMATCH", "reboot"),
+        ("no-devices", "GPU-UNPROVEN", ""),
+        ("driver-not-loaded", "GPU-UNPROVEN", ""),
+    ],
 )
 def test_a_driver_that_does_not_work_is_classified_and_told(
     site: Site, typist: Laptop, recording: str, code: str, says: str
@@ -180,5 +184,5 @@ def test_a_driver_that_does_not_work_is_classified_and_told(
     assert answer.code == 5, answer
     errors = [one for one in told(answer, "sick")["findings"] if one["severity"] == "error"]
     assert errors, answer
-    if says:
-        assert any(says in (one["fix"] or "") for one in errors), errors
+    (finding,) = [one for one in errors if one["code"] == code]
+    assert says in (finding["fix"] or "").lower(), finding

@@ -117,7 +117,8 @@ def test_a_server_that_always_cuts_is_told_and_what_came_is_never_executed(
 
 
 @pytest.mark.soak
-def test_a_stalled_download_is_given_up_within_a_minute_and_resumed(laptop: Laptop, box: LabHost) -> None:
+@pytest.mark.usefixtures("box")
+def test_a_stalled_download_is_given_up_within_a_minute_and_resumed(laptop: Laptop) -> None:
     size = laptop.installer.path.stat().st_size
     laptop.web.fault(path_of(laptop), Fault(stall_at=size // 2, times=1))
     laptop.web.ranges.clear()
@@ -134,7 +135,8 @@ def test_a_file_that_is_nowhere_is_told_with_every_address(laptop: Laptop, box: 
     refused(answer, box, "neither the host nor this machine can download it", "404", "mirrors:")
 
 
-def test_a_mirror_is_asked_first_and_the_address_of_the_table_after_it(laptop: Laptop, box: LabHost) -> None:
+@pytest.mark.usefixtures("box")
+def test_a_mirror_is_asked_first_and_the_address_of_the_table_after_it(laptop: Laptop) -> None:
     mirror(laptop, {"installer": laptop.web.url})
     laptop.playbook(miniconda={"installer": None, "sha256": None, "version": None})
     name = newest(platform.machine()).file_name
@@ -171,8 +173,9 @@ def test_a_host_without_a_way_out_gets_the_file_from_us_fetched_once_for_all(sit
         assert host.run(f"{PREFIX}/bin/conda --version").stdout.startswith("conda 26.7.1")
 
 
+@pytest.mark.usefixtures("box")
 def test_an_installer_without_checksum_is_pinned_at_first_use_and_a_changed_one_is_refused(
-    site: Site, laptop: Laptop, box: LabHost
+    site: Site, laptop: Laptop
 ) -> None:
     local = laptop.home / "Miniconda3-own.sh"
     local.hardlink_to(laptop.installer.path)
@@ -220,7 +223,8 @@ def test_a_version_without_checksum_from_an_http_mirror_is_refused_before_anythi
     assert box.run("test -e /home/ubuntu/.provision").returncode == 1
 
 
-def test_a_version_that_names_no_installer_is_told_and_never_passes_as_converged(laptop: Laptop, box: LabHost) -> None:
+@pytest.mark.usefixtures("box")
+def test_a_version_that_names_no_installer_is_told_and_never_passes_as_converged(laptop: Laptop) -> None:
     laptop.playbook(miniconda={"installer": None, "sha256": None, "version": "24.1.2"})
     answer = laptop.type("up", "--json")
     assert answer.code == 5, answer

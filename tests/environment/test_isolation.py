@@ -54,7 +54,7 @@ def terms(site: Site) -> str:
 
 @pytest.fixture(scope="module")
 def box(site: Site, terms: str) -> Iterator[LabHost]:
-    """A host whose user configured everything that could be in the way, and whose condas have a .condarc of their own."""
+    """A host whose user configured all that could be in the way, and whose condas have a .condarc of their own."""
     configured = HOSTILE_CONDARC.format(terms=terms)
     private = "/home/ubuntu"
     files = (

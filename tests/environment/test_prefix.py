@@ -35,7 +35,8 @@ def test_a_foreign_folder_is_refused_and_stays_as_it_is(
     prefix = f"{box.home}/thesis"
     box.run(f"mkdir -p {prefix} && echo mine >{prefix}/chapter", user=box.user, check=True)
     before = box.snapshot()
-    answer = up(laptop, box, "~/thesis", *([{"environment": {}}] if with_environment else []))
+    tasks: tuple[dict[str, object], ...] = ({"environment": {}},) if with_environment else ()
+    answer = up(laptop, box, "~/thesis", *tasks)
     assert answer.code == 5, answer
     assert codes(answer)[0] == "CONDA-PREFIX-FOREIGN"
     assert box.snapshot() == before
@@ -50,7 +51,11 @@ def test_a_healthy_conda_of_any_make_is_adopted_and_not_a_file_of_it_changes(
 ) -> None:
     prefix = f"{box.home}/{brand.lower()}3"
     box.run(f"cp -a /srv/conda/26.7.1 {prefix} && chown -R {box.user}: {prefix}", check=True)
-    made_by = {"Miniconda": "conda-anaconda-tos-0.2.1-py311_0", "Miniforge": "mamba-2.0.5-0", "Anaconda": "anaconda-2025.6-0"}
+    made_by = {
+        "Miniconda": "conda-anaconda-tos-0.2.1-py311_0",
+        "Miniforge": "mamba-2.0.5-0",
+        "Anaconda": "anaconda-2025.6-0",
+    }
     box.run(f"echo '{{}}' >{prefix}/conda-meta/{made_by[brand]}.json", check=True)
     before = {path: entry for path, entry in box.snapshot().items() if path.startswith(prefix)}
     answer = up(laptop, box, f"~/{brand.lower()}3")
@@ -78,9 +83,7 @@ def test_a_conda_that_is_too_old_is_refused_with_both_versions(laptop: Laptop, b
     assert "27.1" in finding["message"]
 
 
-def test_a_conda_that_is_too_old_is_refused_also_where_nothing_else_is_to_be_done(
-    laptop: Laptop, box: LabHost
-) -> None:
+def test_a_conda_that_is_too_old_is_refused_also_where_nothing_else_is_to_be_done(laptop: Laptop, box: LabHost) -> None:
     assert up(laptop, box, "/srv/conda/26.7.1").code == 0
     answer = up(laptop, box, "/srv/conda/26.7.1", minimum="27.1")
     assert answer.code == 5, answer

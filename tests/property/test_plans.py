@@ -36,7 +36,9 @@ def _prefix() -> st.SearchStrategy[Prefix | None]:
         st.sampled_from([None, VERSION]),
         st.booleans(),
     )
-    healthy = st.builds(Prefix, st.just({"python", "conda", "package"}), st.sampled_from([VERSION, "25.1.0"]), st.just(True))
+    healthy = st.builds(
+        Prefix, st.just({"python", "conda", "package"}), st.sampled_from([VERSION, "25.1.0"]), st.just(True)
+    )
     return st.one_of(st.none(), st.builds(Prefix), half, healthy)
 
 
@@ -75,7 +77,11 @@ def hosts(draw: st.DrawFn) -> ModelHost:
         environments=draw(_environments()),
         links=draw(st.sampled_from([{}, {"mymodel": ours}, {"other": None}])),
         records=draw(st.sampled_from([{}, {"conda%home%ubuntu%miniconda3": record}, {"broken": "{"}])),
-        paths=draw(st.dictionaries(st.sampled_from([f"{HOME}/.config/mine.toml", f"{HOME}/made"]), st.just("file:600:" + "0" * 64))),
+        paths=draw(
+            st.dictionaries(
+                st.sampled_from([f"{HOME}/.config/mine.toml", f"{HOME}/made"]), st.just("file:600:" + "0" * 64)
+            )
+        ),
         packages=draw(st.sampled_from([set(), {"git"}])),
         done=draw(st.sampled_from([set(), {COMMAND}])),
     )

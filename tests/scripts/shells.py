@@ -9,7 +9,6 @@ import stat
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ from provision.remote.sources import source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from provision.model.plan import Program
 
@@ -60,8 +60,10 @@ class HostOfOneShell:
         path = self.tools / name
         path.write_text(f"#!/bin/dash\n{text}\n")
         path.chmod(0o755)
-        if self.busybox and name.isalnum():  # its shell takes its own programs before those on the PATH, but no function's
-            function = f"{name}() {{ {quote(str(path))} \"$@\"; }}\n"
+        if (
+            self.busybox and name.isalnum()
+        ):  # its shell takes its own programs before those on the PATH, but no function's
+            function = f'{name}() {{ {quote(str(path))} "$@"; }}\n'
             self._monkeypatch.setattr(command, "PREAMBLE", command.PREAMBLE + function)
 
     def only(self, *names: str) -> None:

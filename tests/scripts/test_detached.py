@@ -47,7 +47,7 @@ def locked(host: HostOfOneShell) -> bool:
     return False
 
 
-def session(leader: int) -> list[int]:
+def members(leader: int) -> list[int]:
     found = []
     for one in Path("/proc").glob("[0-9]*"):
         try:
@@ -107,7 +107,7 @@ def test_its_data_reaches_it_byte_for_byte_and_does_not_stay(host: HostOfOneShel
 
 
 def test_arguments_survive_the_second_shell(host: HostOfOneShell) -> None:
-    awkward = "it's \"$HOME\" `id` \\ \n * \t end"
+    awkward = 'it\'s "$HOME" `id` \\ \n * \t end'
     host.run(catalogue.detach(str(host.state), STEP, Program("exec.sh", ("printf", "%s", awkward))))
     assert follow(host).out == awkward.encode()
 
@@ -139,7 +139,7 @@ def test_a_step_whose_shell_was_killed_is_told_as_vanished(host: HostOfOneShell)
     begin(host, "echo begun; exec sleep 20")
     leader = pid(host)
     assert eventually(lambda: (folder(host) / "log").read_bytes() == b"begun\n")
-    for one in session(leader):
+    for one in members(leader):
         os.kill(one, signal.SIGKILL)
     ended = follow(host)
     assert (ended.code, ended.out) == (251, b"begun\n")
@@ -154,9 +154,9 @@ def test_ending_a_step_ends_all_that_it_started_and_frees_the_lock(host: HostOfO
     begin(host, "trap '' TERM; sleep 60 & timeout 60 sleep 60 & echo up; wait; sleep 60")
     leader = pid(host)
     assert eventually(lambda: (folder(host) / "log").read_bytes() == b"up\n")
-    assert eventually(lambda: len(session(leader)) >= 4)
+    assert eventually(lambda: len(members(leader)) >= 4)
     assert host.run(catalogue.stop_step(str(host.state), STEP)).code == 0
-    assert session(leader) == []
+    assert members(leader) == []
     assert follow(host).code in {143, 137, 251}
     assert begin(host, "echo next", "next").code == 0
     assert follow(host, "next").out == b"next\n"

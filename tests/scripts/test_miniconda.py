@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,8 @@ from provision.remote import catalogue
 from tests.scripts.shells import eventually, names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.scripts.shells import Ended, HostOfOneShell
 
 INSTALLER = """

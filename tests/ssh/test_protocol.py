@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from provision.errors import LinkLostError, UnsupportedHostError
 from provision.model.plan import Program
-from provision.ssh.link import SshLink
 from tests.lab.controller import enter_laboratory, why_not
 from tests.lab.lab import Lab
 from tests.ssh.reach import inventory, link, ran, shell
+from tests.unit.cli.typed import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from provision.ssh.link import SshLink
     from tests.lab.host import LabHost
     from tests.lab.knobs import LoginShell
     from tests.unit.cli.typed import Desk
@@ -64,7 +65,7 @@ def links(shells: dict[str, LabHost], tmp_path_factory: pytest.TempPathFactory) 
 
 WORDS = st.lists(
     st.one_of(
-        st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
         st.text("'\"\\!$`*?[]{}()<>|&;#~% \t\n\r-=^", max_size=20),
         st.binary(max_size=20).map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape")),
         st.sampled_from(["", "-n", "--", "-e", "\\", "'", "!!", "~", "\n", "\\n", "\x7f", "\x1b[0m", "é" * 300]),
@@ -96,9 +97,8 @@ def test_any_data_comes_back_and_the_two_streams_stay_apart(
     links: dict[str, SshLink], name: str, data: bytes, out: bytes, err: bytes
 ) -> None:
     # Not by head: busybox's reads ahead.
-    sizes = f"dd bs=1 count={len(out)} 2>/dev/null; dd bs=1 count={len(err)} 2>/dev/null >&3; cat"
-    sizes = f"exec 3>&2; {sizes}"
-    done = ran(links[name], sizes, data=out + err + data)
+    text = f"exec 3>&2; dd bs=1 count={len(out)} 2>/dev/null; dd bs=1 count={len(err)} 2>/dev/null >&3; cat"
+    done = ran(links[name], text, data=out + err + data)
     assert (done.stdout, done.stderr, done.code) == (out + data, err, 0)
 
 
@@ -220,3 +220,11 @@ def test_a_background_process_that_keeps_the_output_open_does_not_keep_us(host: 
         done = ran(made, "sleep 45 & echo out")
     assert (done.code, done.stdout) == (0, b"out\n")
     assert done.seconds < 10
+
+
+def test_the_facts_are_read_alike_under_every_login_shell(shells: dict[str, LabHost], desk: Desk) -> None:
+    inventory(desk, *shells.values())
+    answer = desk.type("hosts", "--json")
+    assert answer.code == 0, answer
+    hosts = decoded(answer.out)["hosts"]
+    assert {name: one["facts"]["system"]["user"] for name, one in hosts.items()} == dict.fromkeys(SHELLS, "ubuntu")

@@ -11,7 +11,7 @@ import sys
 import termios
 import threading
 import tty
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import paramiko
 
@@ -50,9 +50,8 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
             "the server refuses a terminal" if has_terminal else "the server refuses the command",
             hint="does its sshd_config allow it (PermitTTY, ForceCommand)?",
         ) from error
-    with _raw() if has_terminal else contextlib.nullcontext():
-        with _window_changes(wanted=has_terminal) as changed:
-            _pump(channel, alive, changed)
+    with _raw() if has_terminal else contextlib.nullcontext(), _window_changes(wanted=has_terminal) as changed:
+        _pump(channel, alive, changed)
     if channel.exit_status < 0 and not channel.get_transport().is_active():
         raise LinkLostError("the link was lost")
     code = channel.recv_exit_status()
@@ -78,7 +77,8 @@ def _pump(channel: paramiko.Channel, alive: Callable[[], None], changed: int) ->
             # Its end makes the channel readable for good: only the exit code is still to come.
             channel.status_event.wait(0.05)
         else:
-            ready, _, _ = select.select([channel, changed], [], [], 1.0)
+            waiting: list[Any] = [channel, changed]
+            ready, _, _ = select.select(waiting, [], [], 1.0)
             if changed in ready:
                 os.read(changed, PIECE)
                 size = shutil.get_terminal_size()
@@ -102,11 +102,8 @@ def _type(channel: paramiko.Channel) -> None:
 
 
 def _ended(channel: paramiko.Channel) -> bool:
-    return (
-        channel.closed
-        or not channel.get_transport().is_active()
-        or (channel.eof_received and channel.exit_status_ready())
-    )
+    lost = channel.closed or not channel.get_transport().is_active()
+    return bool(lost or (channel.eof_received and channel.exit_status_ready()))
 
 
 def _take(channel: paramiko.Channel) -> None:
@@ -123,7 +120,7 @@ def _take(channel: paramiko.Channel) -> None:
 def _raw() -> Iterator[None]:
     """Give every key to the host; whatever ends us, the terminal is as it was before."""
 
-    def leave(number: int, frame: object) -> NoReturn:
+    def leave(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
         raise InterruptedRunError(f"ended by {signal.Signals(number).name}")
 
     before = termios.tcgetattr(sys.stdin)
@@ -146,7 +143,7 @@ def _window_changes(*, wanted: bool) -> Iterator[int]:
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler
         with contextlib.suppress(BlockingIOError):
             os.write(theirs, b".")
 

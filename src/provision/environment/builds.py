@@ -55,7 +55,5 @@ def cpu_builds(listing: Listing) -> Iterator[tuple[str, str]]:
 def asks_for_cpu(spec: MatchSpec) -> bool:
     """Whether the user's own words choose a build for the CPU."""
     return spec.name in CPU_ONLY or (
-        spec.name in FRAMEWORKS
-        and spec.build is not None
-        and for_cpu(spec.name, spec.build.replace("*", "_"))
+        spec.name in FRAMEWORKS and spec.build is not None and for_cpu(spec.name, spec.build.replace("*", "_"))
     )

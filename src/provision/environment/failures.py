@@ -19,8 +19,10 @@ _SIGNATURES: tuple[tuple[str, str, str | None], ...] = (
         "`accept_tos: true` in the playbook is your word that you accept them; channels such as conda-forge have none",
     ),
     (
-        r"PackagesNotFound\w*Error|ResolvePackageNotFound|nothing provides|does not exist \(perhaps a typo"
-        r"|No candidates were found for",
+        (
+            r"PackagesNotFound\w*Error|ResolvePackageNotFound|nothing provides|does not exist \(perhaps a typo"
+            r"|No candidates were found for"
+        ),
         "a package that was asked for is in none of the channels",
         "check its name, its version and `channels:` in environment.yml",
     ),
@@ -45,8 +47,10 @@ _SIGNATURES: tuple[tuple[str, str, str | None], ...] = (
         "is the host's clock right (`provision hosts` shows it)? A proxy may need its certificate in SSL_CERT_FILE",
     ),
     (
-        r"CondaHTTPError|ConnectionFailed|NewConnectionError|Connection refused|Could not resolve host"
-        r"|Temporary failure in name",
+        (
+            r"CondaHTTPError|ConnectionFailed|NewConnectionError|Connection refused|Could not resolve host"
+            r"|Temporary failure in name"
+        ),
         "a server could not be reached from the host",
         "does the host have a way out? `mirrors:` names nearer servers",
     ),
@@ -89,7 +93,9 @@ def _telling(output: str) -> str:
     for number in range(len(printed) - 1, -1, -1):
         text = printed[number].strip()
         if re.match(r"[A-Za-z]*(Error|Exception|NotFound|Unsatisfiable\w*): ", text):
-            listed = itertools.takewhile(lambda one: not one or one.startswith("- "), map(str.strip, printed[number + 1 :]))
+            listed = itertools.takewhile(
+                lambda one: not one or one.startswith("- "), map(str.strip, printed[number + 1 :])
+            )
             items = [one.removeprefix("- ") for one in listed if one]
             return f"{text} {', '.join(items)}"[:200] if text.endswith(":") and items else text[:200]
     lines = [one.strip() for one in output.splitlines() if re.match(r"\s*-\s+\S", one)]

@@ -122,9 +122,7 @@ def _found(line: PipLine, packages: Sequence[PipPackage]) -> str:
     there = [one for one in packages if canonicalize_name(one.name) == line.name]
     if not there:
         return "nothing of that name is installed" if line.name else "nothing was installed from there"
-    return "there is " + " and ".join(
-        f"{one.name} {one.version} ({one.installer or 'unknown'})" for one in there
-    )
+    return "there is " + " and ".join(f"{one.name} {one.version} ({one.installer or 'unknown'})" for one in there)
 
 
 def _files(listing: Listing) -> Iterator[Finding]:
@@ -133,9 +131,7 @@ def _files(listing: Listing) -> Iterator[Finding]:
     replaced: list[CondaPackage] = []
     for package in listing.conda:
         if package.missing:
-            by_pip = [
-                one for one in package.distributions if owners.get(canonicalize_name(one)) in {"pip", "uv"}
-            ]
+            by_pip = [one for one in package.distributions if owners.get(canonicalize_name(one)) in {"pip", "uv"}]
             (replaced if by_pip else broken).append(package)
     if broken:
         yield Finding(
@@ -160,8 +156,7 @@ def _files(listing: Listing) -> Iterator[Finding]:
 
 def _listed(packages: Sequence[CondaPackage]) -> str:
     shown = ", ".join(
-        f"{one.name} ({one.missing} of {one.files}"
-        + (f", {one.missing_examples[0]})" if one.missing_examples else ")")
+        f"{one.name} ({one.missing} of {one.files}" + (f", {one.missing_examples[0]})" if one.missing_examples else ")")
         for one in packages[:_SHOWN]
     )
     return shown + (f", and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else "")
@@ -175,11 +170,8 @@ def _cpu(specs: Sequence[MatchSpec], listing: Listing) -> Iterator[Finding]:
     yield Finding(
         "ENV-CPU-BUILD",
         Severity.WARNING if chosen else Severity.ERROR,
-        "built for the CPU, on a host whose GPU is meant to be used: "
-        + ", ".join(text for _, text in builds),
-        "environment.yml itself asks for it"
-        if chosen
-        else f"ask for its CUDA build: {builds[0][0]}=*=*cuda*",
+        "built for the CPU, on a host whose GPU is meant to be used: " + ", ".join(text for _, text in builds),
+        "environment.yml itself asks for it" if chosen else f"ask for its CUDA build: {builds[0][0]}=*=*cuda*",
     )
 
 

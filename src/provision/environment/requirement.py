@@ -53,9 +53,7 @@ class PipLine:
         try:
             version = Version(package.version)
         except InvalidVersion:
-            return any(
-                one.operator == "===" and one.version == package.version for one in self.requirement.specifier
-            )
+            return any(one.operator == "===" and one.version == package.version for one in self.requirement.specifier)
         # pip may have been told --pre; what is installed was chosen, so a pre-release counts.
         return self.requirement.specifier.contains(version, prereleases=True)
 
@@ -92,12 +90,7 @@ def _line(line: str) -> PipLine | None:
 
 
 def _is_location(text: str) -> bool:
-    return (
-        "://" in text
-        or "/" in text
-        or text.startswith((".", "file:"))
-        or text.endswith((".whl", ".gz", ".zip"))
-    )
+    return "://" in text or "/" in text or text.startswith((".", "file:")) or text.endswith((".whl", ".gz", ".zip"))
 
 
 def _name(location: str) -> str | None:

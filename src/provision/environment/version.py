@@ -55,9 +55,7 @@ class Version:
         main, plus, local = (rest if bang else plain).partition("+")
         if "!" in main or "+" in local or "!" in local or (plus and not local):
             raise ValueError(f"version {text!r} has more than one epoch or local part, or an empty one")
-        return cls(
-            text, int(epoch) if bang else 0, _components(main, text), _components(local, text) if plus else ()
-        )
+        return cls(text, int(epoch) if bang else 0, _components(main, text), _components(local, text) if plus else ())
 
     def starts_with(self, prefix: Version) -> bool:
         """Whether this version lies below the prefix: 1.2.3 and 1.2rc1 start with 1.2."""

@@ -1,7 +1,7 @@
 """The exec line that every login shell reads alike, the quoting of arguments, and the frame around output.
 
-`EXEC_LINE` is read the same by bash, dash, busybox, fish, tcsh and zsh. Its shell takes LENGTH bytes of script from stdin
-and leaves the rest of stdin to that script, so nothing that a user wrote is ever seen by a login shell.
+`EXEC_LINE` is read the same by bash, dash, busybox, fish, tcsh and zsh. Its shell takes LENGTH bytes of script from
+stdin and leaves the rest of stdin to that script, so nothing that a user wrote is ever seen by a login shell.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def new_transport(
     import paramiko
 
     disabled: dict[str, Iterable[str]] = {**DISABLED, **(disabled_algorithms or {})}
-    transport = paramiko.Transport(Greeted(sock), disabled_algorithms=disabled, strict_kex=True, **options)
+    greeted: Any = Greeted(sock)
+    transport = paramiko.Transport(greeted, disabled_algorithms=disabled, strict_kex=True, **options)
     # A socket that was dialled early has sent this line already.
     transport.local_version = IDENTIFICATION
     security = transport.get_security_options()

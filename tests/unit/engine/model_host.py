@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from provision import facts as fact_reader
 from provision.environment.matchspec import parse as parse_spec
 from provision.model.plan import Program
-from provision.remote import catalogue
 from provision.remote.command import PREAMBLE, script_text
 from provision.remote.sources import source
 
@@ -32,6 +31,7 @@ MACHINE = "0123456789abcdef"
 MARKERS = {"python_version": "3.11", "sys_platform": "linux", "platform_machine": "x86_64"}
 _DETACHED = ("build_environment.sh", "install_miniconda.sh", "fetch.sh", "install_packages.sh", "run_command.sh")
 _WORD = re.compile(r"'((?:[^']|'\\'')*)'(?= |$)")
+_VARIABLE = re.compile(r"^(\w+)='((?:[^']|'\\'')*)'; export \1$", re.MULTILINE)
 LOG = "début of the build\r\n" + "".join(f"line {number} of the log ✓\n" for number in range(40)) + "no newline at end"
 
 
@@ -301,7 +301,13 @@ class ModelHost:
             return 0, self._listing(self._generation(rest[0]), rest[0])
         asked = json.loads(program.data or b"{}")
         modules = [
-            {"module": one, "package": one, "kind": kind, "ok": one not in self.broken_modules, "error": "No module named"}
+            {
+                "module": one,
+                "package": one,
+                "kind": kind,
+                "ok": one not in self.broken_modules,
+                "error": "No module named",
+            }
             for kind in ("stdlib", "conda", "pip")
             for one in asked[kind]
         ]
@@ -330,16 +336,16 @@ def detached_program(data: bytes, length: int) -> Program:
     for name in _DETACHED:
         end = f"\n{source(name)}"
         if text.endswith(end):
-            quoted = _WORD.findall(text[len(f"{PREAMBLE}set -- ") : -len(end)])
-            words = tuple(one.replace("'\\''", "'") for one in quoted)
-            assert script_text(source(name), words) == text
-            return Program(name, words, data[length:])
+            body = text[len(PREAMBLE) : -len(end)]
+            env = tuple((name_, _plain(value)) for name_, value in _VARIABLE.findall(body))
+            words = tuple(_plain(one) for one in _WORD.findall(body.rpartition("; export")[2].partition("set -- ")[2]))
+            assert script_text(source(name), words, env) == text
+            return Program(name, words, data[length:], env=env)
     raise AssertionError(text)
 
 
-def probe_words(program: Program) -> bool:
-    """Tell whether a program is the probe."""
-    return program.script == catalogue.probe(()).script
+def _plain(quoted: str) -> str:
+    return quoted.replace("'\\''", "'")
 
 
 def _conda(prefix: Prefix) -> list[str]:

@@ -15,9 +15,18 @@ from tests.unit.engine.model_host import STATE, DetachedStep, ModelHost, Prefix
 from tests.unit.engine.situations import HOLDER, SPEC, Run, environment_task, playbook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from provision.model.plan import Program
 
-CHANGING = {"detach.sh", "receive.sh", "switch_environment.sh", "write_record.sh", "write_file.sh", "reject_generation.sh"}
+CHANGING = {
+    "detach.sh",
+    "receive.sh",
+    "switch_environment.sh",
+    "write_record.sh",
+    "write_file.sh",
+    "reject_generation.sh",
+}
 
 
 def converged() -> ModelHost:
@@ -27,7 +36,11 @@ def converged() -> ModelHost:
     return host
 
 
-def names(run: Run, kind: type[StepStarted] | type[StepFinished] = StepStarted) -> list[str]:
+def cut_at(number: int, where: str) -> Callable[[int, Program], str | None]:
+    return lambda at, _program: where if at == number else None
+
+
+def names(run: Run, kind: type[StepStarted | StepFinished] = StepStarted) -> list[str]:
     return [one.step.name for one in run.events if isinstance(one, kind)]
 
 
@@ -46,7 +59,12 @@ def test_a_bare_host_is_changed_and_then_converged_with_one_probe_alone() -> Non
     again = Run(host).go()
     assert again.outcome is Outcome.CONVERGED
     assert host.ran == ["probe.sh"]
-    assert [type(one) for one in again.events if type(one).__name__ != "CommandRan"] == [Connected, Probed, Planned, Judged]
+    assert [type(one) for one in again.events if type(one).__name__ != "CommandRan"] == [
+        Connected,
+        Probed,
+        Planned,
+        Judged,
+    ]
 
 
 def test_an_installer_without_a_known_checksum_is_pinned_and_installed_in_one_run() -> None:
@@ -141,7 +159,7 @@ def test_a_link_lost_once_at_any_command_is_survived(where: str) -> None:
     commands.go()
     for number in range(1, commands.link.commands + 1):
         run = Run()
-        run.link.cut = lambda at, _program, number=number: where if at == number else None
+        run.link.cut = cut_at(number, where)
         run.go()
         assert run.error is None, (number, run.error)
         assert run.outcome is Outcome.CHANGED
@@ -158,7 +176,7 @@ def test_a_link_lost_for_good_at_any_command_leaves_a_host_that_the_next_run_fin
     for number in range(1, commands.link.commands + 1):
         run = Run()
         run.link.back = False
-        run.link.cut = lambda at, _program, number=number: where if at == number else None
+        run.link.cut = cut_at(number, where)
         run.go()
         assert run.error is not None
         assert run.error.exit_code == 3
@@ -279,7 +297,7 @@ def test_waiting_ends_when_the_user_stops() -> None:
 
 def test_a_host_that_nobody_can_hold_says_why() -> None:
     run = Run()
-    run.link.hold = lambda _program: (None, "nobody: the host has no flock")  # type: ignore[method-assign]
+    run.link.hold = lambda program: (None, f"nobody: the host has no flock for {program.script}")  # type: ignore[method-assign]
     run.go()
     assert run.error is not None
     assert run.error.kind == "step"

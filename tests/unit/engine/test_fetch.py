@@ -113,7 +113,7 @@ def test_a_wrong_content_is_never_sent_and_does_not_stay(url: str, tmp_path: Pat
     assert host.cache == set()
     assert "sha256" in caught.value.message
     assert SHA in caught.value.message
-    assert [one for one in (tmp_path / "cache").rglob("*.part")] == []
+    assert list((tmp_path / "cache").rglob("*.part")) == []
 
 
 def test_nothing_but_http_is_fetched_by_us() -> None:

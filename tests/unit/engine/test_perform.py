@@ -153,6 +153,26 @@ def test_a_secret_in_several_pieces_is_hidden_too(size: int) -> None:
     assert shown == [StepOutput("it is ***, yes")]
 
 
+def test_the_users_variables_reach_every_program_and_no_log() -> None:
+    env = (("HF_ENDPOINT", "https://mirror.example/'x'"), ("HTTPS_PROXY", "http://me:hunter22@proxy:3128"))
+    host, events, seen = ModelHost(), list[object](), list[Program]()
+    run = host.run
+
+    def watched(program: Program) -> tuple[int, bytes]:
+        seen.append(program)
+        return run(program)
+
+    host.run = watched  # type: ignore[method-assign]
+    performer = Performer(ModelLink(host), events.append, Stop(), state_dir=STATE, regain=lambda: None, env=env)
+    performer.perform(Step("run it", "because", Detached(catalogue.run_command("/srv", "make"))))
+    performer.command(catalogue.write_record(STATE, "m", "r", "{}"))
+    assert {one.script: one.env for one in seen if one.script != "detach.sh"} == {
+        "run_command.sh": env,
+        "write_record.sh": env,
+    }
+    assert "hunter22" not in repr(events)
+
+
 def test_a_host_where_another_step_runs_starts_no_second_one() -> None:
     told = Told(ModelHost(running="other"))
     with pytest.raises(StepFailedError) as caught:

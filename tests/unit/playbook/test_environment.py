@@ -73,7 +73,9 @@ def proven(seen: Facts, one: Generation | None = None) -> Facts:
 
 def have(*generations: Generation, current: str | None = NOW, **changes: Any) -> Facts:
     links = changes.pop("conda_links", (link(),))
-    return facts(condas=(conda(),), environments=(environment(*generations, current=current),), conda_links=links, **changes)
+    return facts(
+        condas=(conda(),), environments=(environment(*generations, current=current),), conda_links=links, **changes
+    )
 
 
 def steps(seen: Facts, one: EnvironmentTask | None = None) -> list[str]:
@@ -94,7 +96,11 @@ def build(counter: int = 1, wanted: str = WANTED) -> list[str]:
     return [f"build mymodel {name}", f"prove mymodel {name}", f"make {name} the current mymodel"]
 
 
-READ, IMPORT, SWITCH = f"read back mymodel {NOW}", f"import what mymodel {NOW} is for", f"make {NOW} the current mymodel"
+READ, IMPORT, SWITCH = (
+    f"read back mymodel {NOW}",
+    f"import what mymodel {NOW} is for",
+    f"make {NOW} the current mymodel",
+)
 OLD = built(WAS, BEFORE, OLDER)
 DRIFTED = replace(built(), packages="q")
 MARKERLESS = replace(built(), marker=None)
@@ -126,7 +132,11 @@ SITUATIONS: dict[str, tuple[Facts, list[str]]] = {
     "packages of conda-meta cannot be read": (have(replace(built(), packages=None)), build(3)),
     "drifted beside a healthy twin": (
         have(DRIFTED, built(REBUILT)),
-        [f"read back mymodel {REBUILT}", f"import what mymodel {REBUILT} is for", f"make {REBUILT} the current mymodel"],
+        [
+            f"read back mymodel {REBUILT}",
+            f"import what mymodel {REBUILT} is for",
+            f"make {REBUILT} the current mymodel",
+        ],
     ),
     "two healthy twins, the older one current": (proven(have(built(), built(REBUILT))), []),
     "the link is missing": (proven(have(built(), conda_links=())), [SWITCH]),
@@ -164,7 +174,11 @@ def test_what_follows_a_build_is_planned_anew_after_it(situation: str) -> None:
 
 
 FOREIGN: dict[str, tuple[Facts, str, str]] = {
-    "a folder of the user's": (have(built(), current=None, conda_links=(link(None),)), "ENV-NAME-FOREIGN", "of its own"),
+    "a folder of the user's": (
+        have(built(), current=None, conda_links=(link(None),)),
+        "ENV-NAME-FOREIGN",
+        "of its own",
+    ),
     "a link of the user's": (
         have(built(), current=None, conda_links=(link("/opt/envs/theirs"),)),
         "ENV-NAME-FOREIGN",
@@ -453,14 +467,22 @@ def test_records_go_to_the_machines_own_folder(machine: str | None) -> None:
 
 def test_verify_reads_back_and_imports_what_is_in_use() -> None:
     assert [step.name for step in task().checks(proven(have(built())))] == [READ, IMPORT]
-    assert [step.name for step in task().checks(have(OLD, current=WAS))] == [f"read back mymodel {WAS}", f"import what mymodel {WAS} is for"]
+    assert [step.name for step in task().checks(have(OLD, current=WAS))] == [
+        f"read back mymodel {WAS}",
+        f"import what mymodel {WAS} is for",
+    ]
     assert list(task().checks(facts())) == []
     assert list(task().checks(have(MARKERLESS))) == []
 
 
 def test_the_link_is_named_by_the_file_and_the_folder_by_the_environment() -> None:
     one = EnvironmentTask(
-        "mymodel", "eval", (Variant(None, replace(SPEC, name="evaluation")),), "/opt/conda", Host("b", "192.0.2.1"), False
+        "mymodel",
+        "eval",
+        (Variant(None, replace(SPEC, name="evaluation")),),
+        "/opt/conda",
+        Host("b", "192.0.2.1"),
+        False,
     )
     assert one.asks() == ("conda=/opt/conda", "path=/opt/conda/envs/evaluation")
     seen = facts(environments=(environment(built(), current=None, name="eval"),))

@@ -136,7 +136,7 @@ def test_a_host_where_nothing_can_be_done_is_judged_unfit_and_never_converged(si
 
 def test_a_version_that_names_no_installer_is_told() -> None:
     one = task(MinicondaOptions(version="25.99.1"))
-    assert list(one.plan(facts())) or [found for found in one.judge(facts()) if found.severity is Severity.ERROR]
+    assert [*one.plan(facts()), *(found for found in one.judge(facts()) if found.severity is Severity.ERROR)]
 
 
 def test_the_missing_tools_are_named_and_only_they() -> None:

@@ -49,7 +49,7 @@ def test_a_build_is_objected_to_only_where_the_machine_is_not_the_one_that_was_o
     task = GpuTask(expect)
     assert [one.code for one in task.objections(seen)] == objections
     assert [one.code for one in task.judge(seen) if one.severity is Severity.ERROR] == judgement
-    assert list(task.plan(seen)) == list(task.checks(seen)) == list(task.asks()) == []
+    assert [*task.plan(seen), *task.checks(seen), *task.asks()] == []
 
 
 def test_a_hung_driver_stops_a_build() -> None:
@@ -130,7 +130,10 @@ def test_who_holds_the_package_manager_stands_in_the_reason() -> None:
 @pytest.mark.parametrize(
     ("output", "told"),
     [
-        ("Reading...\nE: Unable to locate package tmuxx\n", "there is no such package: E: Unable to locate package tmuxx"),
+        (
+            "Reading...\nE: Unable to locate package tmuxx\n",
+            "there is no such package: E: Unable to locate package tmuxx",
+        ),
         ("Error: No match for argument: tmuxx\nbye\n", "there is no such package: Error: No match for argument: tmuxx"),
         ("E: Could not get lock /var/lib/dpkg/lock\n", "the package manager was busy for more than ten minutes"),
         ("E: something else\n", None),
@@ -235,7 +238,7 @@ def test_a_command_runs_unless_it_is_done(situation: str) -> None:
     options, seen, count = COMMAND_SITUATIONS[situation]
     task = CommandTask(options)
     assert len(list(task.plan(seen))) == count
-    assert list(task.objections(seen)) == list(task.judge(seen)) == list(task.checks(seen)) == []
+    assert [*task.objections(seen), *task.judge(seen), *task.checks(seen)] == []
 
 
 def test_a_command_without_a_question_is_recorded_after_it_ran() -> None:
@@ -269,4 +272,7 @@ def test_the_question_reaches_the_probe_with_an_id_that_no_question_can_forge() 
         "path=~/x",
         f"unless={question(options.unless or '')} test -e 'a b'\ntrue",
     ]
-    assert program(next(iter(CommandTask(CommandOptions(RUN, cwd="~/data/")).plan(facts())))).arguments[0] == f"{HOME}/data"
+    assert (
+        program(next(iter(CommandTask(CommandOptions(RUN, cwd="~/data/")).plan(facts())))).arguments[0]
+        == f"{HOME}/data"
+    )

@@ -30,7 +30,7 @@ PROGRAMS: dict[str, tuple[Program, str, tuple[str, ...]]] = {
         "install_miniconda.sh",
         (S, "ab", "/c", f"{S}/installing/%c", "repair"),
     ),
-    "check_conda": (catalogue.check_conda(S, "/c"), "check_conda.sh", ("/c", f"{S}/cache/home")),
+    "check_conda": (catalogue.check_conda("/c"), "check_conda.sh", ("/c",)),
     "build_environment": (
         catalogue.build_environment(
             state_dir=S,
@@ -54,7 +54,11 @@ PROGRAMS: dict[str, tuple[Program, str, tuple[str, ...]]] = {
     "reject": (catalogue.reject_generation("/b/1", "bad"), "reject_generation.sh", ("/b/1", "bad")),
     "write_record": (catalogue.write_record(S, "m", "n", "{}"), "write_record.sh", (S, "m", "n", "{}")),
     "packages": (catalogue.install_packages("dnf", ["git"], sudo=True), "install_packages.sh", ("dnf", "sudo", "git")),
-    "packages as root": (catalogue.install_packages("dnf", ["git"], sudo=False), "install_packages.sh", ("dnf", "", "git")),
+    "packages as root": (
+        catalogue.install_packages("dnf", ["git"], sudo=False),
+        "install_packages.sh",
+        ("dnf", "", "git"),
+    ),
     "write_file": (catalogue.write_file("/p", "0644", b"x"), "write_file.sh", ("/p", "0644")),
     "run_command": (catalogue.run_command("/f", "make"), "run_command.sh", ("/f", "make")),
     "a user's words": (catalogue.user_command(["ls", "-l"], timeout=9), "exec.sh", ("ls", "-l")),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provision.facts import parse
 from provision.remote import catalogue
 from provision.remote.command import CANNOT_UNPACK, compose, quote, script_text
 from provision.remote.frame import Frame
@@ -148,7 +149,9 @@ def test_a_script_that_ends_its_own_shell_is_framed_all_the_same(shell: list[str
 
 
 def test_settings_of_the_login_do_not_reach_the_script(shell: list[str]) -> None:
-    command = compose('printf "%s|" "$LC_ALL" "${BASH_ENV-}" "${LD_PRELOAD-}" "${PYTHONPATH-}" "${CDPATH-}"\n', (), nonce=NONCE)
+    command = compose(
+        'printf "%s|" "$LC_ALL" "${BASH_ENV-}" "${LD_PRELOAD-}" "${PYTHONPATH-}" "${CDPATH-}"\n', (), nonce=NONCE
+    )
     env = {"LC_ALL": "tr_TR.UTF-8", "PYTHONPATH": "/x", "CDPATH": "/x", "GREP_OPTIONS": "-v"}
     ended = run([*shell, "-c", command.line], command.stdin, **env)
     assert taken(ended.stdout)[0] == b"C|||||"
@@ -199,3 +202,37 @@ def test_every_script_is_reached_by_the_catalogue_or_goes_in_front_of_another() 
 
     text = "".join(Path(one.__file__ or "").read_text(encoding="utf-8") for one in (catalogue, keys))
     assert {name for name in SCRIPTS if f'"{name}"' not in text} == PARTS
+
+
+@EXAMPLES
+@given(values=WORDS)
+def test_the_users_variables_are_byte_exact_and_reach_children(shell: list[str], values: list[str]) -> None:
+    env = tuple((f"NAME_{number}", value) for number, value in enumerate(values))
+    look = "".join(f"print(end='', file=sys.stderr) or out(os.environb[b'{name}'] + b'\\0');" for name, _ in env)
+    program = f"import os, sys; out = sys.stdout.buffer.write; {look}"
+    command = compose('"$1" -I -c "$2"\n', (sys.executable, program), nonce=NONCE, env=env)
+    ended = run([*shell, "-c", command.line], command.stdin)
+    assert taken(ended.stdout) == (shown(values).partition(b"\0")[2], 0)
+
+
+VOLATILE = ("clock|", "began|", "ended|", "space|", "meminfo|", "locked|", "problem|")
+
+
+def test_the_probe_says_the_same_packed_and_streamed(shell: list[str], tmp_path: Path) -> None:
+    if shell[0] == "busybox":
+        pytest.skip(AHEAD)
+    for name in ("nvidia-smi", "amd-smi", "npu-smi"):  # this machine's own may take seconds
+        (tmp_path / name).write_text("#!/bin/sh\nexit 9\n")
+        (tmp_path / name).chmod(0o755)
+    text = source("probe.sh").replace("    PATH=/usr/local/sbin", f"    PATH={tmp_path}:/usr/local/sbin", 1)
+    answers = []
+    for gathered in (True, False):
+        words = (f"state_dir={tmp_path}/s", "path=~/none", "unless=abc test -d /", "conda=~/miniconda3")
+        command = compose(text, words, nonce=NONCE, gathered=gathered)
+        ended = run([*shell, "-c", command.line], command.stdin, HOME=str(tmp_path))
+        output, code = taken(ended.stdout)
+        assert code == 0
+        parse(output)
+        answers.append([line for line in output.decode().splitlines() if not line.startswith(VOLATILE)])
+    assert answers[0] == answers[1]
+    assert "unless|abc|0" in answers[0]

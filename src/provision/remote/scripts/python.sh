@@ -15,7 +15,9 @@ main() {
         export PATH CONDA_PREFIX
     fi
     cd / || return 1
-    exec "$python" -I -c "$source" "$@"
+    umask 022
+    # Checking must not write: no byte code files in an environment that is never changed.
+    exec "$python" -I -B -c "$source" "$@"
 }
 
 main "$@"

@@ -4,7 +4,8 @@
 
 main() {
     cd "$1" || return 1
-    sh -c "$2"
+    # A daemon that the command starts must not hold the step's lock for ever.
+    sh -c "$2" 9>&-
 }
 
 main "$@"
