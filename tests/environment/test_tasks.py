@@ -25,8 +25,8 @@ shift
 for name in "$@"; do
     [ "$name" != no-such-package ] || { echo 'E: Unable to locate package no-such-package'; exit 100; }
     echo "Setting up $name"
-    printf 'Package: %s\\nStatus: install ok installed\\nArchitecture: all\\nVersion: 1.0\\n' "$name" >>/var/lib/dpkg/status
-    printf 'Description: x\\nMaintainer: x\\n\\n' >>/var/lib/dpkg/status
+    printf 'Package: %s\\nStatus: install ok installed\\n' "$name" >>/var/lib/dpkg/status
+    printf 'Architecture: all\\nVersion: 1.0\\nDescription: x\\nMaintainer: x\\n\\n' >>/var/lib/dpkg/status
 done
 """
 

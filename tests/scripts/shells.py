@@ -81,13 +81,8 @@ class HostOfOneShell:
     def start(self, program: Program) -> tuple[subprocess.Popen[bytes], str]:
         """Start a program as sshd would; its stdin stays open."""
         composed = compose(source(program.script), program.arguments, nonce=secrets.token_hex(16), data=program.data)
-        words, sent = ["-c", composed.line], composed.stdin
-        if self.busybox:
-            # Debian's has a `head` within that reads ahead: the exec line's must not see the data.
-            at = int(composed.line.rsplit(" ", 1)[1])
-            words, sent = ["-c", sent[:at].decode("utf-8", "surrogateescape"), "sh"], sent[at:]
         process = subprocess.Popen(
-            [str(self.tools / "sh"), *words],
+            [str(self.tools / "sh"), "-c", composed.line],
             env=self.env,
             cwd=self.home,
             stdin=subprocess.PIPE,
@@ -97,7 +92,7 @@ class HostOfOneShell:
             start_new_session=True,
         )
         assert process.stdin is not None
-        process.stdin.write(sent)
+        process.stdin.write(composed.stdin)
         process.stdin.flush()
         return process, composed.nonce
 

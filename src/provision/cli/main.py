@@ -40,7 +40,13 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are ours: one line, exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the whole usage."""
+        """Raise instead of printing the whole usage; an unknown option gets its near match."""
+        option = message.partition("unrecognized arguments: ")[2].split(" ")[0]
+        if option.startswith("-"):
+            from provision.decode.near import suggestion
+
+            known = [name for action in self._actions for name in action.option_strings]
+            message = f"unknown option {_plain(option)}{suggestion(option.split('=')[0], known)}"
         raise UsageError(message, hint=f"{self.prog} --help")
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from provision.ssh.route import Route, Settings
 
 
+SHORTEST_SECRET = 6
+"""A shorter value, such as a port or "true", would blot out half of a log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The hosts of a run, what is wanted of each, and the way there."""
@@ -42,7 +46,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
     """Run the goal `name` on every host, show what happens, and return the exit code."""
     stop = Stop()
     holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
-    log = RunLog.open(name, argv, os.environ)
+    log = RunLog.open(name, argv, os.environ, secrets=_secrets(selection))
     face = Face(
         name,
         [host.name for host in selection.hosts],
@@ -82,6 +86,13 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             face.take(event)
         face.finish()
     return face.exit_code()
+
+
+def _secrets(selection: Selection) -> tuple[str, ...]:
+    """Return the texts that no log may hold: the password for logins, and the values of the hosts' variables."""
+    values = [value for host in selection.hosts for _, value in host.env if len(value) >= SHORTEST_SECRET]
+    password = os.environ.get("PROVISION_SSH_PASSWORD")
+    return tuple(dict.fromkeys([*values, *([password] if password else [])]))
 
 
 def _options(asked: argparse.Namespace) -> tuple[str, ...]:

@@ -13,13 +13,13 @@ import threading
 import tty
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import paramiko
-
-from provision.errors import InterruptedRunError, LinkLostError, UnsupportedHostError
-from provision.remote.command import terminal_line
+from provision.errors import InterruptedRunError, LinkLostError
+from provision.ssh.interactive import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import paramiko
 
 PIECE = 64 << 10
 LOST = 255
@@ -41,15 +41,7 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
         UnsupportedHostError: the server opens no terminal, or runs no command.
     """
     has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    try:
-        _begin(channel, command, has_terminal=has_terminal)
-    except paramiko.SSHException as error:
-        if not channel.get_transport().is_active():
-            raise LinkLostError("the link was lost") from error
-        raise UnsupportedHostError(
-            "the server refuses a terminal" if has_terminal else "the server refuses the command",
-            hint="does its sshd_config allow it (PermitTTY, ForceCommand)?",
-        ) from error
+    begin(channel, command, os.environ.get("TERM", "xterm") if has_terminal else None)
     with _raw() if has_terminal else contextlib.nullcontext(), _window_changes(wanted=has_terminal) as changed:
         _pump(channel, alive, changed)
     if channel.exit_status < 0 and not channel.get_transport().is_active():
@@ -57,16 +49,6 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
     code = channel.recv_exit_status()
     channel.close()
     return code if code >= 0 else LOST
-
-
-def _begin(channel: paramiko.Channel, command: tuple[str, ...], *, has_terminal: bool) -> None:
-    if has_terminal:
-        size = shutil.get_terminal_size()
-        channel.get_pty(os.environ.get("TERM", "xterm"), size.columns, size.lines)
-    if command:
-        channel.exec_command(terminal_line(command))
-    else:
-        channel.invoke_shell()
 
 
 def _pump(channel: paramiko.Channel, alive: Callable[[], None], changed: int) -> None:

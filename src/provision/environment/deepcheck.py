@@ -173,9 +173,9 @@ def parse_report(output: bytes, nonce: str) -> DeepReport:
                 package=str(one["package"]),
                 kind=str(one["kind"]),
                 ok=one["ok"] is True,
-                error=one.get("error"),
+                error=_optional(one.get("error")),
                 seconds=one.get("seconds"),
-                together=one.get("together"),
+                together=_optional(one.get("together")),
             )
             for one in answer["modules"]
         )
@@ -188,6 +188,10 @@ def parse_report(output: bytes, nonce: str) -> DeepReport:
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the report cannot be read: {error!r}") from error
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def judge_deep_check(

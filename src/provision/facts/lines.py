@@ -11,6 +11,9 @@ from provision.errors import StepFailedError
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _DEEPEST = 32
 _LONGEST_DOCUMENT = 1 << 20
+_LARGEST = 16 << 20
+_MOST_LINES = 20_000
+"""A few hundred are usual; each becomes several objects here."""
 
 
 class ProbeError(StepFailedError):
@@ -25,7 +28,10 @@ class Lines:
     def __init__(self, output: bytes) -> None:
         self._texts: dict[str, list[str]] = {}
         self._ordered: list[tuple[str, str]] = []
-        for line in output.split(b"\n"):
+        if len(output) > _LARGEST or output.count(b"\n") > _MOST_LINES:
+            raise ProbeError(f"the probe's answer is longer than {_LARGEST >> 20} MiB, or than {_MOST_LINES} lines")
+        # No argument can carry a NUL, and what the probe read becomes arguments.
+        for line in output.replace(b"\0", b"").split(b"\n"):
             key, bar, text = line.decode("utf-8", "surrogateescape").partition("|")
             if bar:
                 self._texts.setdefault(key, []).append(text)

@@ -107,7 +107,8 @@ class Generation:
     def counter(self) -> int:
         """The number before the dash."""
         head = self.name.split("-", 1)[0]
-        return int(head) if head.isdigit() else 0
+        # No folder of ours has a longer number, and int() refuses thousands of digits.
+        return int(head) if head.isascii() and head.isdigit() and len(head) <= 9 else 0  # noqa: PLR2004 - digits
 
 
 @dataclass(frozen=True, slots=True)

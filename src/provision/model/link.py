@@ -22,7 +22,7 @@ class Completed:
 
 
 OnOutput: TypeAlias = Callable[[str, bytes], None]
-"""Called with ``stdout`` or ``stderr`` and a piece of output as it comes; about once a second also with an empty piece."""
+"""Called with ``stdout`` or ``stderr`` and a piece of output as it comes; once a second also with an empty one."""
 
 
 class Lease(Protocol):

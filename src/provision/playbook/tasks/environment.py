@@ -213,7 +213,8 @@ class EnvironmentTask:
         if current is None or current.marker is None:
             added = (*asked["dependencies"], *(f"pip: {line}" for line in asked["pip"]))
             return ("there is no such environment yet", tuple(f"+ {one}" for one in added))
-        before = current.marker.get("spec") or {}
+        spec = current.marker.get("spec")
+        before = spec if isinstance(spec, dict) else {}
         if current.marker.get("digest") == wanted.digest:
             return (
                 "its packages are no longer those of the build: something was installed or removed by hand",
@@ -221,7 +222,8 @@ class EnvironmentTask:
             )
         lines: list[str] = []
         for key, prefix in (("channels", "channel "), ("dependencies", ""), ("pip", "pip: ")):
-            had = [str(one) for one in before.get(key, ())]
+            listed = before.get(key)
+            had = [str(one) for one in listed] if isinstance(listed, list) else []
             has = list(wanted.spec.channels) if key == "channels" else asked[key]
             lines += [f"- {prefix}{one}" for one in had if one not in has]
             lines += [f"+ {prefix}{one}" for one in has if one not in had]
@@ -258,7 +260,7 @@ class EnvironmentTask:
         self, facts: Facts, wanted: Wanted, generation: Generation, *, reject: bool, record: bool = True
     ) -> Step:
         prefix = f"{wanted.base}/{generation.name}"
-        nonce = hashlib.sha256(prefix.encode()).hexdigest()[:32]
+        nonce = hashlib.sha256(prefix.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         machine = facts.system.machine_id or NONE
         text = json.dumps({"format": 1, "depends": self._depends(facts, generation)}, separators=(",", ":"))
 

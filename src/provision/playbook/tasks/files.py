@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from provision.model.facts import Facts
 
 
+IN_THE_WAY = {"directory": "a folder", "other": "a device, socket or pipe"}
+"""Answers of the probe for what must not be replaced, and what to call it."""
+
+
 @dataclass(frozen=True, slots=True)
 class WantedFile:
     """One file: where it goes, what is in it."""
@@ -46,7 +50,7 @@ class FilesTask:
         """Write what is absent or differs."""
         for one in self.files:
             have = _answer(facts, one)
-            if have in {one.answer, "directory"}:
+            if have == one.answer or have in IN_THE_WAY:
                 continue
             yield Step(
                 f"write {one.path}",
@@ -55,16 +59,17 @@ class FilesTask:
             )
 
     def objections(self, facts: Facts) -> Iterable[Finding]:
-        """A folder is never replaced."""
+        """Neither a folder nor a device is ever replaced."""
         return self.judge(facts)
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
         """Say what no step can cure; what differs is in the plan."""
         for one in self.files:
-            if _answer(facts, one) == "directory":
+            what = IN_THE_WAY.get(_answer(facts, one))
+            if what is not None:
                 yield error(
                     "FILE-IS-FOLDER",
-                    f"{one.path} is a folder on the host",
+                    f"{one.path} is {what} on the host",
                     "move it away, or name another path",
                 )
 

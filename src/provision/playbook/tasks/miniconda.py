@@ -105,7 +105,7 @@ class MinicondaTask:
     def _too_old(self, conda: CondaInstallation) -> Iterable[Finding]:
         if conda.version is None:
             return
-        if Version.parse(conda.version) < Version.parse(self.options.minimum):
+        if _older(conda.version, self.options.minimum):
             yield error(
                 "CONDA-OLD",
                 f"conda {conda.version} at {conda.prefix} is older than {self.options.minimum}",
@@ -150,7 +150,7 @@ class MinicondaTask:
             installer is not None
             and system.glibc
             and installer.glibc
-            and Version.parse(system.glibc) < Version.parse(installer.glibc)
+            and _older(system.glibc, installer.glibc)
         ):
             yield error(
                 "GLIBC-OLD",
@@ -256,6 +256,14 @@ class MinicondaTask:
 
 def _record_name(prefix: str) -> str:
     return "conda" + prefix.replace("/", "%")
+
+
+def _older(version: str, than: str) -> bool:
+    """Whether it is surely older: what a host says may be no version at all."""
+    try:
+        return Version.parse(version) < Version.parse(than)
+    except ValueError:
+        return False
 
 
 def _judge_version(output: bytes) -> tuple[Finding, ...]:

@@ -11,13 +11,14 @@ main() {
         echo "$base/$generation is not complete" >&2
         return 1
     }
-    point "$generation" "$base/current" || return 73
-    [ -n "$link" ] || return 0
-    mkdir -p "${link%/*}" || return 73
-    if [ -e "$link" ] && [ ! -h "$link" ]; then
+    # Looked at first: nothing is switched where the name is taken.
+    if [ -n "$link" ] && [ -e "$link" ] && [ ! -h "$link" ]; then
         echo "$link is not a link of ours" >&2
         return 1
     fi
+    point "$generation" "$base/current" || return 73
+    [ -n "$link" ] || return 0
+    mkdir -p "${link%/*}" || return 73
     point "$base/current" "$link"
 }
 
