@@ -33,7 +33,6 @@ check: $(STAMP) ## linters, types, contracts
 	if command -v shellcheck >/dev/null; then shellcheck -s sh src/provision/remote/scripts/*.sh .ci/packages && shellcheck .ci/run; else echo 'no shellcheck here'; fi
 
 bench: $(STAMP) ## the same work by us and by the peers, in one run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python -m bench
 
 clean:

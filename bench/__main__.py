@@ -79,7 +79,8 @@ def measure(pairs: int, *, with_peers: bool) -> Results:
         counted = wire(contestants, near)
         imports = import_seconds(here)
     trips = round_trips(done, DISTANCE_MS)
-    return Results(machine, (before, load()), busy(before), done, trips, counted, imports)
+    after = load()
+    return Results(machine, (before, after), busy(before, after), done, trips, counted, imports)
 
 
 def tell(text: str) -> None:

@@ -58,14 +58,15 @@ def wire(contestants: Iterable[Contestant], host: Fleet) -> dict[str, dict[str, 
 
 
 def round_trips(done: Iterable[Case], distance_ms: int) -> Mapping[str, float]:
-    """Return for each contestant on one host by how many round trips it is slower at a distance."""
-    walls: dict[str, dict[int, float]] = {}
+    """Return for each contestant on one host by how many round trips its fastest run is slower at a distance."""
+    fastest: dict[str, dict[int, float]] = {}
     for case in done:
         if case.title == "1 host":
             for series in (case.duel.ours, case.duel.theirs):
-                walls.setdefault(series.name, {}).setdefault(case.rtt_ms, series.wall)
+                at = fastest.setdefault(series.name, {})
+                at[case.rtt_ms] = min(series.fastest, at.get(case.rtt_ms, series.fastest))
     return {
-        name: (of[distance_ms] - of[0]) / (distance_ms / 1000)
-        for name, of in walls.items()
-        if {0, distance_ms} <= of.keys()
+        name: (at[distance_ms] - at[0]) / (distance_ms / 1000)
+        for name, at in fastest.items()
+        if {0, distance_ms} <= at.keys()
     }

@@ -119,7 +119,7 @@ def _cells(series: Series) -> str:
 
 def _details(results: Results) -> Iterator[str]:
     yield "\n## On the wire, one host\n"
-    yield "Round trips: by how much a run is slower at 100 ms, over 100 ms. Bytes: IP packets of one run, both ways.\n"
+    yield "Round trips: by how much the fastest run is slower at 100 ms, over 100 ms. Bytes: IP packets of one run.\n"
     yield "| | round trips | sent | received |\n|---|---|---|---|"
     for name in dict.fromkeys((*results.round_trips, *results.wire)):
         trips = f"{results.round_trips[name]:.1f}" if name in results.round_trips else ""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 from typing import TYPE_CHECKING
 
+from provision.decode.document import read_bytes
+from provision.decode.text import LIMIT
 from provision.errors import BadFileError
 
 if TYPE_CHECKING:
@@ -37,19 +40,25 @@ class PinFile:
         with self._lock:
             pins = self._read()
             pins[file_name] = sha256
-            part = self._path.with_suffix(".new")
-            part.write_text(json.dumps(dict(sorted(pins.items())), indent=2) + "\n", encoding="utf-8")
-            os.replace(part, self._path)  # noqa: PTH105 - the same as Path.replace, and atomic by name
+            text = json.dumps(dict(sorted(pins.items())), indent=2) + "\n"
+            part = self._path.with_suffix(f".{secrets.token_hex(4)}.new")
+            try:
+                # The folder may come from a stranger's repository: a link that waits there must not lead us elsewhere.
+                with part.open("x", encoding="utf-8") as file:
+                    file.write(text)
+                part.replace(self._path)
+            except OSError as error:
+                part.unlink(missing_ok=True)
+                raise BadFileError(f"{self._path}: cannot be written: {error.strerror}") from error
 
     def _read(self) -> dict[str, str]:
         if self._pins is None:
+            data = read_bytes(self._path) if os.path.lexists(self._path) else b"{}"
             try:
-                text = self._path.read_text(encoding="utf-8")
-            except FileNotFoundError:
-                text = "{}"
-            try:
-                read = json.loads(text)
-            except ValueError as error:
+                if len(data) > LIMIT:
+                    raise ValueError("too long")
+                read = json.loads(data.decode("utf-8"))
+            except (ValueError, RecursionError) as error:
                 raise BadFileError(
                     f"{self._path}: not JSON: {error}", hint="restore it from your repository"
                 ) from error

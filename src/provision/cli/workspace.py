@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 from provision.errors import UsageError
 from provision.inventory import find_inventory, hop_name, load_inventory
 from provision.project import find_root, load_project
-from provision.ssh.alias import resolve as resolve_alias
 from provision.ssh.route import Hop, Route, Settings
 
 if TYPE_CHECKING:
@@ -101,7 +100,10 @@ class Workspace:
 
     def _alias(self, name: str) -> AliasValues:
         if name not in self.aliases:
-            self.aliases[name] = resolve_alias(name)
+            # Imported here: most inventories have no alias.
+            from provision.ssh.alias import resolve
+
+            self.aliases[name] = resolve(name)
         return self.aliases[name]
 
 

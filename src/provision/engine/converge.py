@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision import facts as fact_reader
-from provision.engine.perform import Performer
+from provision.engine.perform import TRIES, Performer
 from provision.errors import BusyError, LinkLostError, StepFailedError, UnfitError, UnreachableError
 from provision.events import Connected, Judged, LinkLost, Note, Planned, Probed, StepFinished, StepStarted, Waiting
 from provision.model.plan import Finding, Later, Outcome, Plan, Severity, Step
@@ -249,9 +249,14 @@ class Converger:
                 self._emit(Waiting("a step of an earlier run is still at work: following it to its end"))
                 self._performer().follow(step)
                 followed, deadline = step, time.monotonic() + LEFTOVER_SECONDS
-            elif followed is not None and time.monotonic() > deadline:
+            elif not deadline:
+                self._emit(Waiting("something holds the lock of steps there: waiting, at most a minute"))
+                deadline = time.monotonic() + LEFTOVER_SECONDS
+            elif time.monotonic() > deadline:
                 raise BusyError(
-                    f"step {followed} has ended, but processes that it started still run and hold the host",
+                    f"step {followed} has ended, but processes that it started still run and hold the host"
+                    if followed
+                    else "something holds the lock of steps on the host, and no step is known there",
                     hint=f"`fuser -v {self._state_dir}/step.lock` there names them; end them and run again",
                 )
             else:
@@ -263,17 +268,24 @@ class Converger:
 
     def _take_lease(self) -> None:
         told: str | None = None
+        losses = 0
+        ours_until = time.monotonic() + REGAIN_SECONDS
         while True:
             try:
                 self._lease, holder = self._ask_lease()
             except LinkLostError as error:
+                losses += 1
+                if losses > TRIES:
+                    raise
                 self._emit(LinkLost(error.message))
+                self._stop.between_steps()
                 self._open_link().reconnect()
                 continue
             if self._lease is not None:
                 return
             # After a lost link it may be our own lease of a moment ago: it ends itself.
-            if not self._goal.wait and holder != self._goal.holder:
+            ours = holder == self._goal.holder and time.monotonic() < ours_until
+            if not self._goal.wait and not ours:
                 raise BusyError(f"held by {holder or 'another run'}", hint="wait for it, or use --wait")
             if holder != told:
                 self._emit(Waiting(f"held by {holder or 'another run'}: waiting"))

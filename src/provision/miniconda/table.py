@@ -54,9 +54,7 @@ def newest(architecture: str, product: str = MINICONDA) -> Installer:
     """
     found = [one for one in rows() if (one.architecture, one.product) == (architecture, product)]
     if not found:
-        raise ValueError(
-            f"there is no {product} installer for {architecture!r}; known: {', '.join(ARCHITECTURES)}"
-        )
+        raise ValueError(f"there is no {product} installer for {architecture!r}; known: {', '.join(ARCHITECTURES)}")
     return max(found, key=_rank)
 
 
@@ -66,9 +64,7 @@ def find(version: str, architecture: str) -> Installer | None:
     A version that says all that its file name needs and has no row comes without checksum; ``None`` means
     that the text or the architecture cannot name an installer.
     """
-    product, text = (
-        (MINIFORGE, version[11:]) if version.lower().startswith("miniforge3-") else (MINICONDA, version)
-    )
+    product, text = (MINIFORGE, version[11:]) if version.lower().startswith("miniforge3-") else (MINICONDA, version)
     text = text.removeprefix("Miniconda3-")
     match = _VERSION.match(text)
     if match is None or architecture not in ARCHITECTURES or (product == MINIFORGE and match[1]):

@@ -6,6 +6,7 @@ stdin and leaves the rest of stdin to that script, so nothing that a user wrote 
 
 from __future__ import annotations
 
+import base64
 import gzip
 from dataclasses import dataclass
 
@@ -25,6 +26,15 @@ EXEC_LINE = (
 `head -c` would do where it is GNU's; busybox's reads ahead, and the script's data is gone. A dd that does not know
 fullblock fails before it reads.
 """
+
+PACKED_LINE = (
+    """exec sh -c 'n=$1; shift; eval "$(printf %s "$@" | base64 -d 2>/dev/null | gzip -dc 2>/dev/null"""
+    """ || echo "echo; echo $n begin; echo $n end 77")"' sh"""
+)
+"""To be followed by a nonce and the packed script in words of letters, digits, ``+``, ``/`` and ``=``."""
+
+WORD = 500
+"""Characters of such a word: old C shells refuse longer ones than 1,024."""
 
 
 def quote(text: str) -> str:
@@ -83,19 +93,19 @@ def compose(
     The nonce (128 random bits in hex, fresh for each command) lets the reader tell the script's output from what
     rc files print, and the end line carries the exit code: a command without it has an unknown outcome.
 
-    A gathered command has no data; its source travels packed, so that it fits the first flight of a new connection
-    (ten segments), and its output is written at once, because OpenSSH leaves Nagle's algorithm on and each further
-    small piece would wait a round trip. A host without gzip answers with the exit code `CANNOT_UNPACK`.
+    A gathered command has no data. Its script travels in the exec line itself: OpenSSH opens a session with a window
+    of nothing, so that stdin would wait a round trip. Its output is written at once, because OpenSSH leaves Nagle's
+    algorithm on and each further small piece would wait a round trip too. A host without base64 or gzip answers with
+    the exit code `CANNOT_UNPACK`.
     """
     if gathered:
-        packed = gzip.compress(source.encode(), mtime=0)
-        unpack = f'eval "$(head -c {len(packed)} | gzip -dc 2>/dev/null || echo exit {CANNOT_UNPACK})"'
-        text, rest = _gathered(script_text(unpack, arguments, env), nonce), packed
-    else:
-        stdin = "" if data is not None else " </dev/null"
-        text, rest = _streamed(script_text(source, arguments, env), nonce, stdin), data or b""
-    script = text.encode("utf-8", "surrogateescape")
-    return Command(f"{EXEC_LINE} {len(script)}", script + rest, nonce, gathered)
+        whole = _gathered(script_text(source, arguments, env), nonce).encode("utf-8", "surrogateescape")
+        text = base64.b64encode(gzip.compress(whole, mtime=0)).decode()
+        words = " ".join(text[at : at + WORD] for at in range(0, len(text), WORD))
+        return Command(f"{PACKED_LINE} {nonce} {words}", b"", nonce, gathered)
+    stdin = "" if data is not None else " </dev/null"
+    script = _streamed(script_text(source, arguments, env), nonce, stdin).encode("utf-8", "surrogateescape")
+    return Command(f"{EXEC_LINE} {len(script)}", script + (data or b""), nonce, gathered)
 
 
 def _streamed(script: str, nonce: str, stdin: str) -> str:
@@ -113,7 +123,7 @@ def _streamed(script: str, nonce: str, stdin: str) -> str:
 def _gathered(script: str, nonce: str) -> str:
     frame = f"'\\n%s begin\\n%s%s end %d\\n' {nonce}"
     return (
-        f"set +eu\nprovision_output=$( (\n{script}\n) 2>/dev/null; printf '\\n%s' $?)\n"
+        f"set +eu\nprovision_output=$( (\n{script}\n) </dev/null 2>/dev/null; printf '\\n%s' $?)\n"
         "provision_code=${provision_output##*[!0-9]}\n"
         f'printf {frame} "${{provision_output%?"$provision_code"}}" {nonce} "$provision_code"\n'
         'exit "$provision_code"\n'

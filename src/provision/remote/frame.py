@@ -42,13 +42,15 @@ class Frame:
             self.exit_code = int(found.group(1))
             payload, self._buffer = self._buffer[: found.start()], b""
             return payload
-        # Hold back whatever could be the start of the end line: its code may still be on the way.
-        head = self._buffer.find(self._end_head)
-        hold = len(self._buffer) - head if head >= 0 else self._possible_head()
-        payload, self._buffer = self._split(hold)
+        payload, self._buffer = self._split(self._possible_end())
         return payload
 
-    def _possible_head(self) -> int:
+    def _possible_end(self) -> int:
+        """Return how many of the last bytes could be the start of the end line: its code may still be on the way."""
+        head = self._buffer.rfind(self._end_head)
+        # Only so much is held back: a host that says it is about to end and goes on must not fill our memory.
+        if head >= 0 and re.fullmatch(rb"\d{0,3}", self._buffer[head + len(self._end_head) :]):
+            return len(self._buffer) - head
         longest = min(len(self._buffer), len(self._end_head) - 1)
         return next((n for n in range(longest, 0, -1) if self._end_head.startswith(self._buffer[-n:])), 0)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 KEPT = 50
 """Log files; older ones are removed."""
+LARGEST = 128 << 20
+"""Bytes of one log: a host that prints without end must not fill our disk."""
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[a-z-]+-\d+\.log")
 
 
@@ -31,6 +33,7 @@ class RunLog:
         self.problem = problem
         """Why there is no complete log."""
         self._descriptor = descriptor
+        self._size = 0
         self._secrets: tuple[str, ...] = ()
         self.hide(secrets)
 
@@ -69,9 +72,17 @@ class RunLog:
         stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1000):03d}Z"
         head = f"{stamp} {visible(host)} ".replace("\n", "\\n")
         first, *rest = visible(self._redacted(text)).split("\n")
-        lines = "".join((f"{head}{first}\n", *(f"{head}  | {line}\n" for line in rest)))
+        data = "".join((f"{head}{first}\n", *(f"{head}  | {line}\n" for line in rest))).encode(
+            errors="backslashreplace"
+        )
+        self._size += len(data)
         try:
-            _all(self._descriptor, lines.encode("utf-8", "backslashreplace"))
+            if self._size > LARGEST:
+                _all(self._descriptor, b"the log ends here: it has become too large\n")
+                self.problem = f"the log {self.path} is incomplete: it has become larger than {LARGEST >> 20} MiB"
+                self.close()
+                return
+            _all(self._descriptor, data)
         except OSError as error:
             self.problem = f"the log {self.path} is incomplete: {error.strerror or error}"
             self.close()

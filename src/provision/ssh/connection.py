@@ -15,7 +15,7 @@ import paramiko
 
 from provision.errors import ProvisionError, UnreachableError
 from provision.ssh import algorithms, profile
-from provision.ssh.dial import ProxySocket, SilentError, dial, proxy
+from provision.ssh.dial import SilentError, dial
 from provision.ssh.early import take
 from provision.ssh.greeting import EndlessGreetingError
 from provision.ssh.host_keys import AskAgainError, Verifier
@@ -144,7 +144,7 @@ class Connection:
                 raise
             except (paramiko.SSHException, OSError, EOFError, *MALFORMED) as error:
                 _discard(connection, sock)
-                failure = sock.failure() if isinstance(sock, ProxySocket) else None
+                failure = sock.failure() if hasattr(sock, "failure") else None
                 raise failure or _explained(error, hop) from error
         self.notes.extend(login.notes)
         return connection
@@ -152,6 +152,8 @@ class Connection:
     def _socket(self, hop: Hop) -> Any:
         host = hop.host
         if host.proxy_command and not self._chain:
+            from provision.ssh.proxy import proxy
+
             return proxy(host.proxy_command, address=host.address, port=host.port, user=hop.user)
         if not self._chain:
             return take(host.address, host.port) or dial(host.address, host.port)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 STDOUT_LIMIT = 64 << 20
 STDERR_KEPT = 64 << 10
 PIECE = 256 << 10
+PIECES = 64
+"""Taken of one stream before the other, the deadline and the user have their turn."""
 SHORT_DATA = 512 << 10
 """So much stdin fits any server's window: it is sent at once, without a thread."""
 GRACE = 3.0
@@ -97,9 +99,14 @@ class Drain:
     def step(self, seconds: float) -> bool:
         """Wait for output at most so long, take all there is; return whether the command has ended."""
         self._poll.poll(max(0, int(seconds * 1000)))
-        while self.channel.recv_ready():
+        # A host that sends faster than we read must not keep us from looking at the clock.
+        for _ in range(PIECES):
+            if not self.channel.recv_ready():
+                break
             self._take("stdout", self.out.feed(self.channel.recv(PIECE)))
-        while self.channel.recv_stderr_ready():
+        for _ in range(PIECES):
+            if not self.channel.recv_stderr_ready():
+                break
             self._take("stderr", self.err.feed(self.channel.recv_stderr(PIECE)))
         if self.out.exit_code is None:
             return False
@@ -196,7 +203,10 @@ def _send(channel: paramiko.Channel, stdin: bytes, stream: BinaryIO | None) -> t
             return
 
     if stream is None and len(stdin) <= SHORT_DATA:
+        # A server that never opens its window must not hold us: the drain loop watches the time.
+        channel.settimeout(profile.CHANNEL)
         pour()
+        channel.settimeout(None)
         return None
     thread = threading.Thread(target=pour, name="provision-stdin", daemon=True)
     thread.start()

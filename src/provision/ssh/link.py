@@ -37,6 +37,8 @@ FIRST_TRIES = 3
 DROPPED_TRIES = 8
 HELD = {b"held.": "", b"held again.": "again"}
 """What the lease program says once it holds the host."""
+LONGEST_HOLDER = 200
+"""Characters of the name that a host gives for who holds it."""
 HOLD_SECONDS = 60.0
 """For the lease to be answered: rc files of slow hosts take their time."""
 RECONNECT_SECONDS = 120.0
@@ -96,6 +98,8 @@ class SshLink:
         drain = Drain(channel, command.nonce, None, capture=True)
         request_exec(channel, command.line)
         try:
+            # A server that opens no window would otherwise hold us for ever.
+            channel.settimeout(HOLD_SECONDS)
             channel.sendall(command.stdin)
         except OSError as error:
             raise LinkLostError(f"the link was lost: {error}") from error
@@ -113,7 +117,7 @@ class SshLink:
             return lease, HELD[line.encode()]
         channel.close()
         if line.startswith("busy"):
-            return None, line[5:].strip()
+            return None, line[5:].strip()[:LONGEST_HOLDER]
         if drain.out.exit_code is None:
             raise LinkLostError("the link was lost while the host was being reserved")
         return (

@@ -344,11 +344,7 @@ class EnvironmentTask:
     def _terms(self, wanted: Wanted) -> Iterable[Finding]:
         if self.accept_tos:
             return
-        concerned = [
-            one
-            for one in self._channels(wanted.spec)
-            if one in TERMS or "//repo.anaconda.com/pkgs/" in one
-        ]
+        concerned = [one for one in self._channels(wanted.spec) if one in TERMS or "//repo.anaconda.com/pkgs/" in one]
         if concerned:
             yield error(
                 "CONDA-TERMS",

@@ -146,12 +146,7 @@ class MinicondaTask:
             )
         if system.libc == "musl":
             yield error("LIBC-MUSL", "the host has musl; conda needs the GNU C library", "use an image with glibc")
-        elif (
-            installer is not None
-            and system.glibc
-            and installer.glibc
-            and _older(system.glibc, installer.glibc)
-        ):
+        elif installer is not None and system.glibc and installer.glibc and _older(system.glibc, installer.glibc):
             yield error(
                 "GLIBC-OLD",
                 f"glibc {system.glibc} is too old for Miniconda {installer.version}, which needs {installer.glibc}",
