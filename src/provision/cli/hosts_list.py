@@ -15,6 +15,7 @@ from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.errors import UsageError
 from provision.events import Note
+from provision.model.host import Expect
 from provision.model.plan import Severity
 from provision.report.display import visible
 
@@ -134,7 +135,8 @@ def _tasks(workspace: Workspace, host: Host) -> tuple[Task, ...]:
         playbook = load_playbook(host.playbook, workspace.project.root)
     except UsageError:
         return ()  # `plan` says what is wrong with it
-    return (GpuTask(host.expect),) if any(task.kind == "gpu" for task in playbook.tasks) else ()
+    judged = host.expect != Expect() or any(task.kind == "gpu" for task in playbook.tasks)
+    return (GpuTask(host.expect),) if judged else ()
 
 
 def _complain(report: Report) -> None:

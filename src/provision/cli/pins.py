@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from provision.decode.document import read_bytes
-from provision.decode.text import LIMIT
 from provision.errors import BadFileError
 
 if TYPE_CHECKING:
@@ -55,8 +54,6 @@ class PinFile:
         if self._pins is None:
             data = read_bytes(self._path) if os.path.lexists(self._path) else b"{}"
             try:
-                if len(data) > LIMIT:
-                    raise ValueError("too long")
                 read = json.loads(data.decode("utf-8"))
             except (ValueError, RecursionError) as error:
                 raise BadFileError(

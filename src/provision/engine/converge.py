@@ -165,7 +165,7 @@ class Converger:
                     "NOT-CONVERGED",
                     Severity.ERROR,
                     f"not what its playbook says: {names}",
-                    "run `provision up`",
+                    "`provision up` with the same hosts and options does it",
                 )
             )
         return self._finish(facts, Outcome.CONVERGED, (*performer.findings, *failed))

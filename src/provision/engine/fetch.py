@@ -31,6 +31,7 @@ def fetch(performer: Performer, step: Step, action: Fetch) -> None:
     """
     if action.local is not None:
         path = Path(action.local).expanduser()
+        _refuse_what_is_no_installer(path)
         digest = _checked(path, action)
         _send(performer, step, action, path, digest)
     else:
@@ -55,6 +56,23 @@ def _wrong_content(output: str) -> tuple[str, str | None] | None:
     if not found:
         return None
     return found[-1], "a mirror or a login page of the network answered instead; nothing of it was run"
+
+
+def _refuse_what_is_no_installer(path: Path) -> None:
+    """A playbook may be a stranger's: it must not make us send a private key, or read a device without end."""
+    try:
+        begins = None
+        if path.is_file():
+            with path.open("rb") as file:
+                begins = file.read(2)
+    except OSError as error:
+        raise StepFailedError(f"{path}: {error.strerror}") from error
+    if begins is None:
+        raise StepFailedError(f"{path}: No such file")
+    if begins != b"#!":
+        raise StepFailedError(
+            f"{path}: not an installer: those begin with #!", hint="correct `installer:` in the playbook"
+        )
 
 
 def _checked(path: Path, action: Fetch) -> str:
@@ -95,8 +113,11 @@ def _send(performer: Performer, step: Step, action: Fetch, path: Path, digest: s
 
 
 def _cache() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "provision"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "provision"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (OSError, RuntimeError) as error:
+        raise StepFailedError(f"there is no place to download to: {error}") from error
     return folder
 
 

@@ -29,7 +29,7 @@ _SIGNATURES: tuple[tuple[str, str, str | None], ...] = (
     (
         r"Unsatisfiable|LibMambaUnsatisfiableError|are incompatible|Could not solve|Cannot solve the request",
         "the packages that were asked for do not fit together",
-        "loosen a version in environment.yml; the lines before say which ones conflict",
+        "loosen a version in environment.yml; the log, or -v, has the solver's whole answer",
     ),
     (
         r"CondaHTTPError: HTTP 403|403 Client Error|HTTP 403",
@@ -81,22 +81,31 @@ def explain(output: str) -> tuple[str, str | None] | None:
         found = re.search(pattern, output, re.IGNORECASE)
         if found:
             named = found.group(1).strip() if found.groups() else ""
-            last = _telling(output)
             text = message.format(named)
-            return (f"{text} ({last})" if last and not named else text), hint
+            last = "" if named else _telling(output, found.start())
+            return (f"{text} ({last})" if last else text), hint
     return None
 
 
-def _telling(output: str) -> str:
-    """Return the line that names what it is about, without conda's decoration."""
-    printed = output.splitlines()
+def _telling(output: str, at: int) -> str:
+    """Return what names the cause: conda's last exception and its list, pip's last error, else the line at `at`."""
+    printed = [line.strip() for line in output.splitlines()]
     for number in range(len(printed) - 1, -1, -1):
-        text = printed[number].strip()
+        text = printed[number]
         if re.match(r"[A-Za-z]*(Error|Exception|NotFound|Unsatisfiable\w*): ", text):
-            listed = itertools.takewhile(
-                lambda one: not one or one.startswith("- "), map(str.strip, printed[number + 1 :])
-            )
-            items = [one.removeprefix("- ") for one in listed if one]
-            return f"{text} {', '.join(items)}"[:200] if text.endswith(":") and items else text[:200]
-    lines = [one.strip() for one in output.splitlines() if re.match(r"\s*-\s+\S", one)]
-    return lines[-1][:200] if lines else ""
+            return f"{text} {_continued(printed[number + 1 :])}".strip()[:300] if text.endswith(":") else text[:300]
+    errors = [line.removeprefix("ERROR: ") for line in printed if line.startswith("ERROR: ")]
+    if errors:
+        return errors[-1][:300]
+    start = output.rfind("\n", 0, at) + 1
+    return output[start:].split("\n", 1)[0].strip()[:300]
+
+
+def _continued(following: list[str]) -> str:
+    """Return what an exception's text ends with a colon for: the list below it, or else the next line."""
+    items = [
+        one.removeprefix("- ")
+        for one in itertools.takewhile(lambda one: not one or one.startswith("- "), following)
+        if one
+    ]
+    return ", ".join(items) if items else next((one for one in following if one), "")

@@ -164,7 +164,8 @@ def _version_and_build(rest: str, text: str) -> tuple[str | None, str | None]:
     if len(builds) > 1:
         raise ValueError(f"{text!r} has more than a version and a build after the name")
     if builds:
-        return version, builds[0]
+        # With a build beside it a version is exact too: conda reads `name =1 py*` as 1, and not as 1.*.
+        return _exact(version), builds[0]
     match = _BUILD_SUFFIX.match(plain)
     if match is None:
         return plain, None

@@ -131,7 +131,8 @@ def _invisible(gpu: GpuFacts, expect: Expect) -> Finding:
         "GPU-MISSING",
         Severity.ERROR,
         "no GPU is visible, neither to nvidia-smi nor on the PCI bus",
-        fix="use the playbook `cpu` here, or say `expect: {gpus: 1}` where the GPU is attached later",
+        fix="use `-p cpu`, or `playbook: cpu` for this host in hosts.yaml; or say `expect: {gpus: 1}` where the GPU "
+        "is attached later",
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from provision.environment.spec import EnvironmentSpec, load_spec
 from provision.errors import UsageError
+from provision.model.host import Expect
 from provision.playbook.options import (
     CommandOptions,
     EnvironmentOptions,
@@ -45,7 +46,11 @@ class Binder:
         Raises:
             UsageError: the project lacks what the playbook needs.
         """
-        return tuple(self._task(entry.options, host) for entry in self._playbook.tasks)
+        tasks = [self._task(entry.options, host) for entry in self._playbook.tasks]
+        # What the user expects of a host is judged whatever the playbook does there.
+        if host.expect != Expect() and not any(isinstance(one, GpuTask) for one in tasks):
+            tasks.append(GpuTask(host.expect))
+        return tuple(tasks)
 
     def _task(self, options: object, host: Host) -> Task:
         if isinstance(options, MinicondaOptions):
@@ -104,7 +109,13 @@ class Binder:
     def _file(self, path: str, mode: str, content: str | None, source: str | None) -> WantedFile:
         if source is None:
             return WantedFile(path, mode, (content or "").encode())
+        file = self._project.root / source
         try:
-            return WantedFile(path, mode, (self._project.root / source).read_bytes())
+            # The project may be a stranger's: a link in it must not send what lies elsewhere on this machine.
+            if not file.resolve().is_relative_to(self._project.root.resolve()):
+                raise UsageError(f"{source}: it leads out of the project", hint="put a copy of the file there")
+            if file.exists() and not file.is_file():
+                raise UsageError(f"{source}: not a regular file", hint="`source:` is seen from the project's root")
+            return WantedFile(path, mode, file.read_bytes())
         except OSError as error:
             raise UsageError(f"{source}: {error.strerror}", hint="`source:` is seen from the project's root") from error

@@ -35,7 +35,10 @@ def next_lines(report: Report) -> Iterator[str]:
 
 def _use(host: HostReport) -> Iterator[str]:
     names = activated_names(host.facts) if host.facts is not None else ()
-    then = f"; there: conda activate {one_line(names[0])}" if names else ""
+    then = ""
+    if names and host.facts is not None:
+        prefix = next((one.prefix for one in host.facts.condas if one.runs), "~/miniconda3")
+        then = f"; there: . {one_line(prefix)}/etc/profile.d/conda.sh && conda activate {one_line(names[0])}"
     yield f"provision ssh {one_line(host.name)}{then}"
 
 

@@ -131,6 +131,9 @@ class EnvironmentTask:
         current = have.find(have.current) if have is not None else None
         if wanted is None or current is None or current.marker is None:
             return
+        # Where the file has changed since, the build is judged by what it was asked for: the change is in the plan.
+        spec = wanted.spec if current.marker.get("digest") == wanted.digest else _own_spec(current.marker, wanted.spec)
+        wanted = replace(wanted, variant=replace(wanted.variant, spec=spec))
         yield self._read_back(facts, wanted, f"{wanted.base}/{current.name}", reject=False)
         yield self._deep_check(facts, wanted, current, reject=False, record=False)
 
@@ -374,6 +377,17 @@ def _complete(have: EnvironmentFacts | None, wanted: str) -> Generation | None:
         and one.marker.get("packages") == one.packages
     ]
     return max(usable, key=lambda one: (one.name == have.current, one.counter), default=None)
+
+
+def _own_spec(marker: dict[str, Any], spec: EnvironmentSpec) -> EnvironmentSpec:
+    """Return what a build was asked for, as its marker says; it comes from the host, so no type is taken for granted."""
+    asked = marker.get("spec")
+    asked = asked if isinstance(asked, dict) else {}
+    dependencies, pip = (
+        tuple(one for one in lines if isinstance(one, str)) if isinstance(lines, list) else ()
+        for lines in (asked.get("dependencies"), asked.get("pip"))
+    )
+    return replace(spec, dependencies=dependencies, pip=pip)
 
 
 def _linked(facts: Facts, wanted: Wanted) -> bool:
