@@ -22,7 +22,7 @@ __all__ = ["channel", "installers", "shared"]
 
 
 @pytest.fixture
-def laptop(lab: Lab, channel: Channel, installers: Installers, tmp_path: Path) -> Laptop:  # noqa: F811 - the fixture above
+def laptop(lab: Lab, channel: Channel, installers: Installers, tmp_path: Path) -> Laptop:
     """A user's machine whose project asks for a small environment."""
     installer = installers["26.7.1"]
     served = tmp_path / "served"

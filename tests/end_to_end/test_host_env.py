@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-AWKWARD = "it's $HOME `id` \\ \"two words\""
+AWKWARD = 'it\'s $HOME `id` \\ "two words"'
 
 
 def test_the_users_variables_reach_steps_and_typed_commands_byte_for_byte(lab: Lab, laptop: Laptop) -> None:
     box = lab.host("box")
     laptop.hosts([box], {"box": {"env": {"HF_ENDPOINT": AWKWARD}}})
     (laptop.project / "playbooks/training.yaml").write_text(
-        'name: training\ntasks:\n  - command: {run: \'printf %s "$HF_ENDPOINT" >seen\', creates: ~/seen}\n'
+        "name: training\ntasks:\n  - command: {run: 'printf %s \"$HF_ENDPOINT\" >seen', creates: ~/seen}\n"
     )
     done = laptop.type("up", "box")
     assert done.code == 0, done

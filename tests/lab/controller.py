@@ -64,7 +64,5 @@ def enter_laboratory() -> Controller:
     batch = f"link set lo up\naddr add {ADDRESS}/32 dev lo\n"
     subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
     key = folder / "client_key"
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab-client", "-f", str(key)], check=True
-    )
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab-client", "-f", str(key)], check=True)
     return Controller(folder, key, Path(f"/proc/{os.getpid()}/fd/{outside}"))

@@ -25,9 +25,7 @@ def install_recorded(disk: Disk, knobs: Knobs) -> None:
     folder.chmod(0o755)
     for recorded in sorted(knobs.gpu.iterdir()):
         shutil.copyfile(recorded, folder / recorded.name)
-    mode = (
-        f"hang={'yes' if knobs.gpu_hang else ''}\nexit={'' if knobs.gpu_exit is None else knobs.gpu_exit}\n"
-    )
+    mode = f"hang={'yes' if knobs.gpu_hang else ''}\nexit={'' if knobs.gpu_exit is None else knobs.gpu_exit}\n"
     disk.write(f"{RECORDING}/mode", mode)
     disk.write("/usr/bin/nvidia-smi", PROGRAM.read_text(), 0o755)
 

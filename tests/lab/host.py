@@ -96,9 +96,7 @@ class LabHost:
     def fingerprint(self, kind: str) -> str:
         """Return the fingerprint of the host key of this type."""
         key = self.disk.upper / f"etc/ssh/ssh_host_{kind}_key.pub"
-        answer = subprocess.run(
-            ["ssh-keygen", "-l", "-f", str(key)], capture_output=True, text=True, check=True
-        )
+        answer = subprocess.run(["ssh-keygen", "-l", "-f", str(key)], capture_output=True, text=True, check=True)
         return answer.stdout.split()[1]
 
     @property
@@ -257,11 +255,7 @@ class LabHost:
     def _is_up(self) -> bool:
         if not self.knobs.systemd:
             return self._listens()
-        return (
-            leader(self.machine.init) is not None
-            and self._listens()
-            and not (self.root / "run/nologin").exists()
-        )
+        return leader(self.machine.init) is not None and self._listens() and not (self.root / "run/nologin").exists()
 
     def _listens(self) -> bool:
         return LISTENING in Path(f"/proc/{self.machine.init}/net/tcp").read_text()

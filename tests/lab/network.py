@@ -54,9 +54,7 @@ class Link:
 
     def remove(self) -> None:
         """Take the near end away, and with it a veth pair; a link that has gone already is fine."""
-        subprocess.run(
-            [*_inside(self.near), "ip", "link", "del", self.interface], check=False, capture_output=True
-        )
+        subprocess.run([*_inside(self.near), "ip", "link", "del", self.interface], check=False, capture_output=True)
 
     def drop(self, table: str, condition: str = "") -> None:
         """Drop packets both ways, all or those that meet an nft `condition`, under the table's name."""

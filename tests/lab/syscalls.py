@@ -46,9 +46,7 @@ def setns(descriptor: int, flags: int) -> None:
 def mount(source: str, target: Path | str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount `source` on `target`; raises OSError naming the target."""
     ctypes.set_errno(0)
-    result = _libc.mount(
-        source.encode(), str(target).encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
-    )
+    result = _libc.mount(source.encode(), str(target).encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
     _checked(result, f"mount {kind or 'flags'} on {target}")
 
 

@@ -37,9 +37,7 @@ ExecStart=/usr/sbin/sshd -D -E /run/sshd.log
 def prepare_systemd(disk: Disk, knobs: Knobs) -> None:
     """Enable sshd alone, mask what a container cannot run, and set logind's rule."""
     opaque(disk.place("/etc/systemd/system"), 0o755)
-    disk.place("/etc/systemd/system/multi-user.target.wants/ssh.service").symlink_to(
-        "/lib/systemd/system/ssh.service"
-    )
+    disk.place("/etc/systemd/system/multi-user.target.wants/ssh.service").symlink_to("/lib/systemd/system/ssh.service")
     for unit in MASKED:
         disk.place(f"/etc/systemd/system/{unit}").symlink_to("/dev/null")
     disk.write("/etc/systemd/system/ssh.service.d/lab.conf", SSH_SERVICE)

@@ -18,9 +18,7 @@ def test_an_ordinary_user_skips(request: pytest.FixtureRequest, monkeypatch: pyt
         request.getfixturevalue("lab")
 
 
-def test_in_ci_an_ordinary_user_fails(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_ci_an_ordinary_user_fails(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="must not skip"):
         request.getfixturevalue("lab")

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 
-def client_of(
-    host: LabHost, key_filename: str | None = None, password: str | None = None
-) -> paramiko.SSHClient:
+def client_of(host: LabHost, key_filename: str | None = None, password: str | None = None) -> paramiko.SSHClient:
     client = paramiko.SSHClient()
     for line in host.known_hosts_lines.splitlines():
         entry = paramiko.hostkeys.HostKeyEntry.from_line(line)
@@ -179,9 +177,7 @@ def test_a_small_disk_fills_up(lab: Lab) -> None:
 
 def test_a_container_knows_only_root_and_has_neither_systemd_nor_sudo(lab: Lab) -> None:
     host = lab.host(container=True)
-    answer = host.ssh(
-        "id -un; df --output=size -B1M /dev/shm | tail -1; command -v sudo systemctl; ls -d /.docker*"
-    )
+    answer = host.ssh("id -un; df --output=size -B1M /dev/shm | tail -1; command -v sudo systemctl; ls -d /.docker*")
     assert answer.stdout.split() == ["root", "64", "/.dockerenv"]
     assert host.ssh("true", user="ubuntu").returncode == 255
 
@@ -190,9 +186,7 @@ def test_an_ordinary_host_does_not_look_like_a_container(host: LabHost) -> None:
     assert host.ssh("test -e /.dockerenv").returncode == 1
 
 
-@pytest.mark.parametrize(
-    ("rule", "silent", "asked"), [("none", 127, 127), ("nopasswd", 0, 0), ("password", 1, 0)]
-)
+@pytest.mark.parametrize(("rule", "silent", "asked"), [("none", 127, 127), ("nopasswd", 0, 0), ("password", 1, 0)])
 def test_sudo_follows_its_rule(lab: Lab, rule: str, silent: int, asked: int) -> None:
     host = lab.host(sudo=rule)
     assert host.ssh("sudo -n true").returncode == silent

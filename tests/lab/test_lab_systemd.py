@@ -25,9 +25,7 @@ def booted(lab: Lab) -> LabHost:
 
 def test_systemd_is_running_and_serves_a_user(booted: LabHost) -> None:
     assert booted.ssh("systemctl is-system-running --wait").stdout == "running\n"
-    answer = booted.ssh(
-        "systemctl --user is-system-running --wait; systemd-run --user --wait -q true && echo ran"
-    )
+    answer = booted.ssh("systemctl --user is-system-running --wait; systemd-run --user --wait -q true && echo ran")
     assert answer.stdout == "running\nran\n"
     assert booted.ssh("cat /proc/1/comm; hostname").stdout == "systemd\nbooted\n"
 

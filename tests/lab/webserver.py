@@ -159,9 +159,7 @@ class _Answer(BaseHTTPRequestHandler):
         about = {"Content-Range": f"bytes {first}-{last}/{size}", "Accept-Ranges": "bytes"}
         self._send(206, content[first : last + 1], fault, about, with_body)
 
-    def _send(
-        self, status: int, content: bytes, fault: Fault, about: dict[str, str], with_body: bool
-    ) -> None:
+    def _send(self, status: int, content: bytes, fault: Fault, about: dict[str, str], with_body: bool) -> None:
         self.send_response(status)
         kind = "text/html" if content[:15].lower() == b"<!doctype html>" else "application/octet-stream"
         fixed = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close"}

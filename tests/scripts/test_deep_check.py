@@ -101,9 +101,7 @@ def test_the_modules_that_need_libraries_import_with_every_python_here(python: s
     assert version.split()[1] == report.python
     missing = {one.module for one in report.modules if not one.ok}
     for name in STDLIB:
-        there = subprocess.run(
-            [python, "-I", "-c", f"import {name}"], capture_output=True, check=False, timeout=20
-        )
+        there = subprocess.run([python, "-I", "-c", f"import {name}"], capture_output=True, check=False, timeout=20)
         assert (there.returncode != 0) == (name in missing)
 
 
@@ -134,9 +132,7 @@ def test_noise_on_stdout_and_stderr_never_reaches_the_report(environment: Enviro
 
 def test_a_failed_import_is_named_and_the_others_still_import(environment: Environment) -> None:
     environment.pip("good", {"good/__init__.py": ""})
-    environment.pip(
-        "bad", {"bad/__init__.py": "raise ImportError('libGL.so.1: cannot open shared object file')"}
-    )
+    environment.pip("bad", {"bad/__init__.py": "raise ImportError('libGL.so.1: cannot open shared object file')"})
     environment.pip("worse", {"worse/__init__.py": "import sys; sys.exit(3)"})
     report, done = checked(environment.python, ask(pip=["bad", "good", "worse"]))
     assert [(one.module, one.ok) for one in report.modules] == [
@@ -165,9 +161,7 @@ def test_a_crash_is_pinned_on_its_module(environment: Environment) -> None:
     assert "exit code 7" in str(errors["leaves"])
 
 
-def test_a_hanging_import_ends_at_its_limit_with_its_children(
-    environment: Environment, tmp_path: Path
-) -> None:
+def test_a_hanging_import_ends_at_its_limit_with_its_children(environment: Environment, tmp_path: Path) -> None:
     marker = tmp_path / "pid"
     hang = (
         "import subprocess, time\n"
@@ -218,9 +212,7 @@ def test_packages_are_mapped_to_their_modules(environment: Environment) -> None:
         {"skthing/__init__.py": empty, "skthing/sub/__init__.py": empty, "tests/__init__.py": "1/0"},
     )
     environment.pip("six-like", {"six_like.py": empty, "pylab.py": "1/0", "other/__init__.py": empty})
-    environment.pip(
-        "space", {"google/cloud/space/__init__.py": empty, "google/cloud/space/v1/__init__.py": "1/0"}
-    )
+    environment.pip("space", {"google/cloud/space/__init__.py": empty, "google/cloud/space/v1/__init__.py": "1/0"})
     environment.pip(
         "fast",
         {
@@ -256,9 +248,7 @@ def test_packages_are_mapped_to_their_modules(environment: Environment) -> None:
 
 def test_the_question_names_the_packages_of_the_spec_only() -> None:
     asked = json.loads(
-        question(
-            ["python=3.12", "conda-forge::Torch>=2", "__cuda", "bad==>"], ["-r x", "Flash.Attn>=2", "# no"]
-        )
+        question(["python=3.12", "conda-forge::Torch>=2", "__cuda", "bad==>"], ["-r x", "Flash.Attn>=2", "# no"])
     )
     assert (asked["conda"], asked["pip"]) == (["torch"], ["flash-attn"])
     assert asked["stdlib"] == list(STDLIB)

@@ -24,9 +24,7 @@ def pythons() -> list[str]:
 
 def listed(*arguments: str, python: str = sys.executable) -> bytes:
     command = [python, "-I", "-c", SCRIPT, *arguments]
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
-    ).stdout
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60).stdout
 
 
 @pytest.fixture
@@ -127,9 +125,7 @@ def test_a_prefix_that_is_not_there_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_real_venv_is_listed(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=120, capture_output=True
-    )
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=120, capture_output=True)
     listing = parse_listing(listed(str(tmp_path / "venv")))
     assert listing.conda == ()
     assert "pip" in {one.name for one in listing.pip}

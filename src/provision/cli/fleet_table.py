@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -21,10 +23,14 @@ COLUMNS = (
     *("host", "address", "user", "groups", "reached", "system", "GPUs", "driver", "conda", "environments", "free"),
     "verdict",
 )
+DROPPED = ("user", "groups", "free", "environments", "conda", "driver", "address", "reached", "system")
+"""What a narrow terminal does without, the first of them first."""
 NOTHING = "-"
 UNPROVEN = "GPU-UNPROVEN"
 _MIB_PER_GIB = 1024
 _GIB = 1 << 30
+_GAP = 2
+_RELEASE = re.compile(r"(?P<name>\D+?)(?: GNU/Linux)? (?P<version>\d+(?:\.\d+)?)")
 _SHORT = {"NVIDIA ": "", "GeForce ": "", "Tesla ": ""}
 _COLOURS = {
     "fit": "green",
@@ -79,15 +85,30 @@ def show(rows: Sequence[Row], stream: TextIO, environ: Mapping[str, str]) -> Non
     if rich_terminal(stream, environ):
         _draw(rows, stream)
     else:
-        for line in plain_lines(rows):
+        for line in plain_lines(rows, shutil.get_terminal_size().columns if stream.isatty() else None):
             print(line, file=stream)
 
 
-def plain_lines(rows: Sequence[Row]) -> list[str]:
-    """Return the table as aligned text, at least two spaces between columns."""
-    table = [COLUMNS, *(row.cells for row in rows)]
+def plain_lines(rows: Sequence[Row], width: int | None = None) -> list[str]:
+    """Return the table as aligned text, two spaces between columns; where a width is given, what fits there."""
+    every = [COLUMNS, *(row.cells for row in rows)]
+    kept = range(len(COLUMNS)) if width is None else fitting(rows, width)
+    table = [[line[at] for at in kept] for line in every]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+
+
+def fitting(rows: Sequence[Row], width: int, gap: int = _GAP) -> list[int]:
+    """Return which columns to show in so many columns of a terminal; host, GPUs and verdict always."""
+    cells = [row.cells for row in rows]
+    # Columns that say nothing for any host only take room.
+    kept = [at for at in range(len(COLUMNS)) if at == 0 or any(line[at] != NOTHING for line in cells)]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *cells, strict=True)]
+    for name in DROPPED:
+        if sum(widths[at] for at in kept) + gap * (len(kept) - 1) <= width:
+            break
+        kept = [at for at in kept if COLUMNS[at] != name]
+    return kept
 
 
 def _row(host: Host, seen: HostReport) -> Row:
@@ -115,13 +136,19 @@ def _facts(facts: Facts) -> tuple[str, ...]:
     # Environments go to state_dir: what is free there is what counts.
     disk = state or home
     return (
-        system.os or f"{system.system} {system.kernel}",
+        _release(system.os) or f"{system.system} {system.kernel}",
         _gpus(facts),
         facts.gpu.driver or facts.gpu.driver_loaded or "",
         ", ".join(f"{one.distribution or 'conda'} {one.version or '?'}" for one in facts.condas if one.runs),
         ", ".join(f"{one.project}/{one.name} {one.current}" for one in facts.environments if one.current),
         f"{disk.free / _GIB:.0f} GiB" if disk else "",
     )
+
+
+def _release(os: str | None) -> str:
+    """Return ``Debian 12`` for ``Debian GNU/Linux 12 (bookworm)``, ``Ubuntu 22.04`` for ``Ubuntu 22.04.4 LTS``."""
+    found = _RELEASE.match(os or "")
+    return f"{found['name']} {found['version']}" if found else os or ""
 
 
 def _gpus(facts: Facts) -> str:
@@ -143,17 +170,20 @@ def _short(name: str) -> str:
 
 def _draw(rows: Sequence[Row], stream: TextIO) -> None:
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    # Columns that say nothing for any host only take room.
-    cells = [row.cells for row in rows]
-    kept = [at for at in range(len(COLUMNS)) if at == 0 or any(line[at] != NOTHING for line in cells)]
+    console = Console(file=stream)
+    last = len(COLUMNS) - 1
+    kept = fitting(rows, console.width - _GAP, gap=_GAP + 1)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for at in kept:
-        table.add_column(COLUMNS[at], no_wrap=at == 0)
-    for row, line in zip(rows, cells, strict=True):
-        last = len(COLUMNS) - 1
-        table.add_row(*(Text(line[at], style=_COLOURS.get(row.verdict, "") if at == last else "") for at in kept))
-    Console(file=stream).print(table)
+        whole = at in {0, last}
+        width = max(cell_len(one) for one in (COLUMNS[at], *(row.cells[at] for row in rows))) if whole else None
+        table.add_column(COLUMNS[at], no_wrap=whole, min_width=width)
+    for row in rows:
+        colour = _COLOURS.get(row.verdict, "")
+        table.add_row(*(Text(row.cells[at], style=colour if at == last else "") for at in kept))
+    console.print(table)

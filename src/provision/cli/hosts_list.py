@@ -17,7 +17,7 @@ from provision.errors import UsageError
 from provision.events import Note
 from provision.model.host import Expect
 from provision.model.plan import Severity
-from provision.report.display import visible
+from provision.report.display import visible, without_name
 
 if TYPE_CHECKING:
     import argparse
@@ -114,7 +114,7 @@ def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace
             events.append(event)
             if isinstance(event.event, Note):
                 # Notes about keys name their host themselves, as a jump host's do.
-                text = event.event.text.removeprefix(f"{event.host}: ")
+                text = without_name(event.event.text, event.host)
                 screen.say(visible(f"{event.host}: {text}"))
     return fold("hosts", [host.name for host in hosts], events)
 
@@ -148,7 +148,7 @@ def _complain(report: Report) -> None:
                 if finding.fix:
                     print(visible(f"  -> {finding.fix}"), file=sys.stderr)
         if one.error is not None:
-            print(visible(f"{one.name}: {one.error.message}"), file=sys.stderr)
+            print(visible(f"{one.name}: {without_name(one.error.message, one.name)}"), file=sys.stderr)
             if one.error.hint:
                 print(visible(f"  -> {one.error.hint}"), file=sys.stderr)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,11 @@ from provision.cli import new_inventory, options, written
 from provision.cli.questions import answerable
 from provision.decode.document import shown_path
 from provision.environment.writer import NewEnvironment, new_environment
-from provision.errors import UsageError
+from provision.errors import InterruptedRunError, UsageError
 from provision.inventory import load_inventory
 from provision.inventory.location import FILE_NAME
 from provision.project import find_root, load_project
 from provision.report.display import visible
-from provision.schemas import schema_path
 
 if TYPE_CHECKING:
     import argparse
@@ -61,8 +61,8 @@ def main(name: str, argv: list[str]) -> int:
     else:
         _say(f"{shown_path(path)} is there already: left as it is")
     _write_environment(project, folder, environment)
-    target = "" if len(hosts) == 1 or existing else f" {next(iter(hosts))}"
-    _say(f"next: provision plan{target}     shows what would be done there, and touches nothing")
+    target = f" {next(iter(hosts))}" if hosts else ""
+    _say(f"next: provision plan{target}")
     return 0
 
 
@@ -110,7 +110,11 @@ def _wanted(asked: argparse.Namespace, existing: Path | None) -> dict[str, HostE
         return hosts
     if not answerable():
         raise UsageError("there is no terminal to ask at: say which machine it is", hint=THREE_WAYS)
-    return new_inventory.from_questions()
+    try:
+        return new_inventory.from_questions()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        raise InterruptedRunError("interrupted: nothing was written") from None
 
 
 def _require(existing: Path, hosts: dict[str, HostEntry], command: str | None) -> None:
@@ -134,7 +138,7 @@ def _environment(project: Project) -> NewEnvironment | None:
     files = [path for one in project.environments for _, path in one.files]
     if files != [source] or (project.root / ENVIRONMENT).is_symlink():
         return None
-    return new_environment(source, project.name, schema=str(schema_path("environment")))
+    return new_environment(source, project.name)
 
 
 def _write_environment(project: Project, folder: Path, environment: NewEnvironment | None) -> None:

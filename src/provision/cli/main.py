@@ -7,10 +7,13 @@ import gc
 import importlib
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from provision import __version__
-from provision.errors import InterruptedRunError, ProvisionError, UsageError
+from provision.errors import BadFileError, InterruptedRunError, ProvisionError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
@@ -27,6 +30,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: its module below provision.cli, and one line of help."""
 
+LATER = ("sync", "run", "jobs", "logs", "stop", "pull", "env", "schedule", "report", "history", "doctor")
+"""Commands that are planned, and not there yet."""
+PROBLEMS_SHOWN = 5
+"""Further problems of a file that are shown without -v."""
+
 EPILOG = """\
 examples:
   provision init                     write hosts.yaml from your ssh_config or a pasted ssh command
@@ -42,13 +50,23 @@ examples:
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are ours: one line, exit code 2."""
 
+    typed: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Remember the words, for what argparse says of them."""
+        self.typed = tuple(args or ())
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the whole usage; an unknown option gets its near match."""
+        known = [name for action in self._actions for name in action.option_strings]
         option = message.partition("unrecognized arguments: ")[2].split(" ")[0]
+        if "arguments are required" in message:
+            # A misspelt option is why its value is missing, or stands in the way of what is.
+            option = next((one for one in self.typed if one[:2] == "--" != one and one.split("=")[0] not in known), "")
         if option.startswith("-"):
             from provision.decode.near import suggestion
 
-            known = [name for action in self._actions for name in action.option_strings]
             message = f"unknown option {_plain(option)}{suggestion(option.split('=')[0], known)}"
         raise UsageError(message, hint=f"{self.prog} --help")
 
@@ -89,16 +107,31 @@ def run(argv: list[str]) -> int:
 
         if name.startswith("-"):
             raise UsageError(f"unknown option {name}", hint="options stand after the command: provision --help")
+        if name in LATER:
+            version = ".".join(__version__.split(".")[:2])
+            raise UsageError(f"`provision {name}` is not in version {version} yet", hint="provision --help")
         raise UsageError(f"there is no command '{_plain(name)}'{suggestion(name, COMMANDS)}", hint="provision --help")
     module = importlib.import_module(f"provision.cli.{COMMANDS[name][0]}")
     code: int = module.main(name, argv[1:])
     return code
 
 
+def _open_closed_streams() -> None:
+    """Put the null device where we were started with a closed stream: a file or socket would take its number."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
     # Loading modules makes many objects and no garbage: collecting so often meanwhile costs a sixth of the start.
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    _open_closed_streams()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
@@ -123,10 +156,17 @@ def complain(error: ProvisionError) -> int:
     from provision.report.display import visible
 
     print(f"provision: {visible(error.message)}", file=sys.stderr)
+    detail = error.detail.splitlines() if error.detail else []
+    if isinstance(error, BadFileError):
+        # The first problem is the message itself; whoever mends the file wants to see the others now.
+        shown = detail[1:] if "-v" in sys.argv else detail[1 : 1 + PROBLEMS_SHOWN]
+        for line in shown:
+            print(f"  {visible(line)}", file=sys.stderr)
+        detail = []
     if error.hint:
         print(f"  -> {visible(error.hint)}", file=sys.stderr)
-    if error.detail and "-v" in sys.argv:
-        for line in error.detail.splitlines():
+    if "-v" in sys.argv:
+        for line in detail:
             print(f"     {visible(line)}", file=sys.stderr)
     return error.exit_code
 

@@ -14,7 +14,6 @@ from provision.errors import UsageError
 from provision.inventory.schema import HostEntry
 from provision.inventory.writing import new_inventory_text, parse_ssh_command
 from provision.report.display import one_line, visible
-from provision.schemas import schema_path
 from provision.ssh.alias import list_aliases, resolve
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ PLAIN_NAME = "gpu-box"
 SSH_PORT = 22
 
 HEAD = """\
-#
 # The machines that provision works on. An `address` (or `ssh`: an alias of your ssh_config) is all that a host must
 # have. Also possible, for a host, a group, or under `defaults:` for all of them:
 #   user: ubuntu    port: 22    identity_file: ~/.ssh/id_ed25519    jump: bastion    mirrors: china
@@ -46,9 +44,7 @@ def inventory_text(hosts: Mapping[str, HostEntry]) -> str:
         UsageError: a name that cannot be one.
     """
     default = next(iter(hosts)) if len(hosts) == 1 else None
-    text = new_inventory_text(hosts, default=default, schema=str(schema_path("hosts")))
-    first, _, rest = text.partition("\n")
-    return f"{first}\n{HEAD}{rest}{TAIL}"
+    return f"{HEAD}{new_inventory_text(hosts, default=default)}{TAIL}"
 
 
 def from_aliases(names: Sequence[str]) -> dict[str, HostEntry]:
@@ -73,7 +69,7 @@ def from_command(command: str, name: str | None) -> dict[str, HostEntry]:
     Raises:
         UsageError: the command or the name cannot be taken.
     """
-    entry = parse_ssh_command(command)
+    entry = parse_ssh_command(command, note=_say)
     return {_name(name or entry.ssh or PLAIN_NAME): entry}
 
 
@@ -131,7 +127,7 @@ def _meant(words: Iterable[str], known: Sequence[str]) -> list[str]:
 
 
 def _described(answer: str, hosts: Mapping[str, HostEntry]) -> dict[str, HostEntry]:
-    entry = parse_ssh_command(answer)
+    entry = parse_ssh_command(answer, note=_say)
     bare = entry.address is not None and not re.search(r"[\s@]", answer)
     if bare:
         user = ask("Login name", getpass.getuser())

@@ -27,6 +27,7 @@ def main(name: str, argv: list[str]) -> int:
     identity = Identity.of(host.name, host.address, host.port, instance)
     before = TrustStore().trust(identity, fingerprint)
     print(f"{host.target}: trusts {fingerprint}")
+    print("  the host must show this key at the next connection: it is checked then, not now")
     for pin in before:
         if pin.fingerprint != fingerprint:
             print(f"  before: {pin.fingerprint}")

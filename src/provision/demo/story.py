@@ -114,7 +114,7 @@ def _require(*, real: bool, uses_standin: bool) -> None:
     if uses_standin and not limits.has_rattler():
         raise UsageError(
             "the demo makes its stand-in for Miniconda with py-rattler, which is not installed",
-            hint="pip install 'provision-gpu[demo]'",
+            hint="in the clone: pip install '.[demo]'",
         )
     if real and not reachable(SOURCE):
         raise UnreachableError(

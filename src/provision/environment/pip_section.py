@@ -26,6 +26,8 @@ _REQUIREMENT = re.compile(
     r"(?:\(?\s*(?P<versions>[=<>!~][^;()@]*?)\s*\)?|@\s*(?P<url>\S+))?\s*(?:;\s*(?P<marker>.+))?"
 )
 _SPECIFIER = re.compile(r"(?:==|!=)\s*[\w.!+-]+(?:\.\*)?|(?:~=|<=|>=|<|>)\s*[\w.!+-]+|===\s*\S+")
+_OF_THIS_MACHINE = re.compile(r"\s*(?:-e|--editable|[./~])(?!.*://)")
+"""Lines that mean files of this machine."""
 _PER_REQUIREMENT = re.compile(r"\s--(?:hash|config-settings?|global-option)[=\s]\S+")
 # ssh's `git@` names a login without a secret; any login in an http address is one.
 _LOGIN = re.compile(r"https?://[^/\s]*@|://[^/\s@]*:[^/\s@]+@")
@@ -43,6 +45,9 @@ _WITH_VALUE = ("--no-binary", "--only-binary", "--use-feature")
 _BARE = ("--pre", "--prefer-binary", "--require-hashes", "--no-index")
 _INCLUDING = ("--requirement", "--constraint")
 _KNOWN = (*_WITH_URL, *_WITH_VALUE, *_BARE, *_INCLUDING, "--editable", "--trusted-host")
+
+
+_INIT = "or run provision init, which leaves such lines out"
 
 
 class Place(NamedTuple):
@@ -99,7 +104,10 @@ class PipSection:
         begun, pending = 0, ""
         for number, line in enumerate(text.splitlines(), start=1):
             begun = begun if pending else number
-            complain = partial(_refuse, f"{shown}:{begun}")
+            # Only a requirements.txt that stands alone becomes an environment.yml.
+            alone = path.name == "requirements.txt" and not including
+            hint = _INIT if alone and _OF_THIS_MACHINE.match(line) else None
+            complain = partial(_refuse, f"{shown}:{begun}", hint=hint)
             character = invisible(line.replace("\t", " "))
             if character is not None:
                 complain(f"'{printable(line)}' holds an invisible character, {character}: remove it")
@@ -228,5 +236,5 @@ def _advice(text: str) -> str:
     return " (one package a line)" if re.search(r"\w\s+\w", text) else ""
 
 
-def _refuse(where: str, message: str) -> NoReturn:
-    raise BadFileError(f"{where}: {message}")
+def _refuse(where: str, message: str, *, hint: str | None = None) -> NoReturn:
+    raise BadFileError(f"{where}: {message}", hint=hint)

@@ -27,7 +27,6 @@ _MINORS = range(8, 30)
 """Minor versions of Python 3 that a range may mean."""
 
 HEAD = """\
-#
 # Written by `provision init` from requirements.txt; this file is the one that counts on the hosts from now on.
 # conda brings Python, pip everything below `pip:`. What needs system libraries may move up into conda's list.
 
@@ -51,7 +50,7 @@ class NewEnvironment:
     """What the user must know: lines that were left out, or that the playbook must allow."""
 
 
-def new_environment(requirements: Path, name: str, *, schema: str | None = None) -> NewEnvironment:
+def new_environment(requirements: Path, name: str) -> NewEnvironment:
     """Return the environment.yml that stands for a requirements.txt.
 
     A line that cannot work on a host (an editable install, a local path, a login in a URL) becomes a comment with
@@ -72,9 +71,8 @@ def new_environment(requirements: Path, name: str, *, schema: str | None = None)
         body.pop()
     if not any(line.startswith("      - ") for line in body):
         raise BadFileError(f"{shown}: no requirements, expected one package a line")
-    head = f"# yaml-language-server: $schema={schema}\n{HEAD}" if schema else HEAD.removeprefix("#\n")
     parts = [
-        f"{head}name: {_scalar(name)}",
+        f"{HEAD}name: {_scalar(name)}",
         "channels:",
         "  - conda-forge",
         "dependencies:",

@@ -75,11 +75,15 @@ def _matches(pattern: str, hosts: Sequence[str], groups: Mapping[str, Iterable[s
         found = [one for one in hosts if fnmatchcase(one, pattern)]
         if found:
             return found
+        if "," in pattern:
+            raise _joined(pattern)
         raise UsageError(f"no host in {inventory} matches '{printable(pattern)}': it has {_listed(hosts)}")
     raise _unknown(pattern, hosts, groups, inventory)
 
 
 def _unknown(pattern: str, hosts: Sequence[str], groups: Mapping[str, Iterable[str]], inventory: str) -> UsageError:
+    if "," in pattern:
+        return _joined(pattern)
     shown = printable(pattern)
     login, at, address = pattern.rpartition("@")
     if at and login and address:
@@ -93,6 +97,11 @@ def _unknown(pattern: str, hosts: Sequence[str], groups: Mapping[str, Iterable[s
         f"'{shown}' is neither a host nor a group of {inventory}{near or ': it has ' + _listed(hosts)}",
         hint=None if near else f"add it once: provision hosts add NAME 'ssh {shown}'",
     )
+
+
+def _joined(pattern: str) -> UsageError:
+    apart = " ".join(one for one in pattern.split(",") if one)
+    return UsageError(f"'{printable(pattern)}': separate hosts by blanks", hint=printable(apart) or None)
 
 
 def _listed(hosts: Sequence[str]) -> str:

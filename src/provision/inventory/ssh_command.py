@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FLAGS = {"-p": "port", "-i": "identityfile", "-J": "proxyjump", "-l": "user"}
+_LEFT_OUT_WITH_VALUE = ("-L", "-R", "-D")
+_LEFT_OUT = tuple(f"-{one}" for one in "NTCqvtAXfg")
+"""Flags that consoles show for a tunnel or a terminal; they do not say which machine it is."""
 _OPTIONS = ("Port", "User", "IdentityFile", "ProxyJump", "ProxyCommand", "HostName")
 _NAMES = {one.lower(): one for one in _OPTIONS}
 _DESTINATION = re.compile(
@@ -23,10 +26,11 @@ _DESTINATION = re.compile(
 )
 
 
-def parse_ssh_command(text: str) -> HostEntry:
+def parse_ssh_command(text: str, *, note: Callable[[str], object] | None = None) -> HostEntry:
     """Return the host that ``ssh -p 31893 -i KEY root@connect.example`` reaches.
 
-    A destination without a dot or a colon is taken for an ssh_config alias.
+    A destination without a dot or a colon is taken for an ssh_config alias. Forwarding and the like is left out, and
+    ``note`` is told so.
 
     Raises:
         UsageError: an option that is not taken, or no destination, or a command after it.
@@ -39,33 +43,53 @@ def parse_ssh_command(text: str) -> HostEntry:
         raise UsageError(f"'{printable(text)}': {str(error).lower()}") from None
     if words and words[0].rpartition("/")[2] == "ssh":
         words = words[1:]
+        misnamed = None
+    else:
+        misnamed = words[0] if words and not re.search(r"[@.:]", words[0]) else None
     values: dict[str, str] = {}
+    left_out: list[str] = []
     destination: str | None = None
     while words:
         word = words.pop(0)
         if word == "--":
             continue
         if word.startswith("-"):
-            _option(word, words, values)
+            _option(word, words, values, left_out)
         elif destination is None:
             destination = word
+        elif destination == misnamed:
+            raise UsageError(
+                f"'{printable(text)}' is not an ssh command: it begins with '{printable(destination)}'",
+                hint="expected something like 'ssh -p 2222 root@203.0.113.10'",
+            )
         else:
             raise UsageError(f"'{printable(word)}' follows the destination: leave the remote command out")
     if destination is None:
         raise UsageError(
             f"'{printable(text)}' names no machine, expected something like 'ssh -p 2222 root@203.0.113.10'"
         )
-    return _entry(destination, values)
+    entry = _entry(destination, values)
+    if left_out and note is not None:
+        note(f"left out of the ssh command: {', '.join(map(printable, left_out))}")
+    return entry
 
 
-def _option(word: str, words: list[str], values: dict[str, str]) -> None:
+def _option(word: str, words: list[str], values: dict[str, str], left_out: list[str]) -> None:
     flag, value = word[:2], word[2:]
-    if flag not in _FLAGS and flag != "-o":
+    if flag in _LEFT_OUT:
+        left_out.append(flag)
+        if value:  # flags without values may be written together: -NTL 8080:localhost:8080
+            _option(f"-{value}", words, values, left_out)
+        return
+    if flag not in _FLAGS and flag != "-o" and flag not in _LEFT_OUT_WITH_VALUE:
         raise UsageError(f"'{printable(word)}' is not taken here (-p, -i, -J, -l and -o are): leave it out")
     if not value:
         if not words:
             raise UsageError(f"'{flag}' needs a value")
         value = words.pop(0)
+    if flag in _LEFT_OUT_WITH_VALUE:
+        left_out.append(f"{flag} {value}")
+        return
     if flag != "-o":
         values[_FLAGS[flag]] = value
         return

@@ -24,14 +24,13 @@ _AMBIGUOUS = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|~|[-+.\d][\d_.,:
 _ORDER = ("address", "ssh", "port", "user", "identity_file", "jump", "proxy_command")
 
 
-def new_inventory_text(hosts: Mapping[str, HostEntry], default: str | None = None, schema: str | None = None) -> str:
-    """Return a hosts.yaml with these hosts in it; ``schema``: where its JSON Schema is, for editors.
+def new_inventory_text(hosts: Mapping[str, HostEntry], default: str | None = None) -> str:
+    """Return a hosts.yaml with these hosts in it.
 
     Raises:
         UsageError: a name that cannot be one.
     """
-    lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
-    lines.append("version: 1")
+    lines = ["version: 1"]
     if default is not None:
         lines.append(f"default: {_scalar(_checked_name(default))}")
     lines.append("hosts:" if hosts else "hosts: {}")

@@ -23,6 +23,7 @@ _UNSEEN = frozenset(
 _SELECTORS = range(0xE0100, 0xE01F0)
 
 _LAST_BYTE, _LAST_SHORT = 0xFF, 0xFFFF
+_CUT = "..."
 _SHORT = {"\t": "\\t", "\r": "\\r"}
 
 
@@ -41,6 +42,30 @@ def one_line(text: str) -> str:
 def output_line(text: str) -> str:
     """Return a line that a program printed, safe to print: tabs become spaces, the rest is as in `one_line`."""
     return one_line(text.rstrip().expandtabs(8))
+
+
+def shortened(text: str, columns: int) -> str:
+    """Return the text, cut to so many columns of a terminal; dots say that it was."""
+    if _width(text) <= columns:
+        return text
+    while _width(text) > columns - len(_CUT):
+        text = text[:-1]
+    return text.rstrip() + _CUT
+
+
+def without_name(text: str, name: str) -> str:
+    """Return a text without the host's name in front, for where the name stands already."""
+    while text.startswith(f"{name}: "):
+        text = text.removeprefix(f"{name}: ")
+    return text
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def _seen(one: str) -> bool:

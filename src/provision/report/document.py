@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.report.amounts import is_change
 from provision.report.exit_code import exit_code
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _done(host: HostReport) -> list[dict[str, Any]]:
 
 def _foreseen(host: HostReport) -> list[dict[str, Any]]:
     return [
-        {"name": _text(one.name), "reason": _text(one.reason), "changed": one.changed, "seconds": None}
+        {"name": _text(one.name), "reason": _text(one.reason), "changed": is_change(one), "seconds": None}
         for one in host.planned or ()
     ]
 

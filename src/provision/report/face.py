@@ -13,7 +13,7 @@ from provision.report.exit_code import exit_code
 from provision.report.fold import Report
 from provision.report.heartbeat import Heartbeat
 from provision.report.plain import PlainLines
-from provision.report.stream import Progress, write
+from provision.report.stream import Progress, same_terminal, write
 from provision.report.style import rich_terminal, style_for
 
 if TYPE_CHECKING:
@@ -57,7 +57,14 @@ class Face:
         self._out = stdout or sys.stdout
         self._style = style_for(self._out, environ)
         self._progress = Progress(stderr or sys.stderr)
-        self._lines = PlainLines(self.report, style_for(self._progress.stream, environ), verbose=verbose)
+        # The plan says in a moment of which host it is; where both show on one screen, once is enough.
+        told_below = self.report.foresees and len(self.report.hosts) == 1 and not json
+        self._lines = PlainLines(
+            self.report,
+            style_for(self._progress.stream, environ),
+            verbose=verbose,
+            targets=not (told_below and same_terminal(self._out, self._progress.stream)),
+        )
         self._printing = threading.Lock()
         self._heartbeat = Heartbeat(self._beat)
         self._live: LiveTable | None = None

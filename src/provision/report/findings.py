@@ -8,7 +8,7 @@ from provision.model.plan import Severity
 from provision.report.display import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from provision.model.plan import Finding
     from provision.report.fold import HostReport
@@ -18,11 +18,15 @@ _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _NAMED = 5
 
 
-def finding_lines(hosts: Iterable[HostReport], style: Style, *, several: bool) -> Iterator[str]:
-    """Yield the findings of all hosts, the worst first; equal ones are said once."""
+def finding_lines(
+    hosts: Iterable[HostReport], style: Style, *, several: bool, terse: Collection[HostReport] = ()
+) -> Iterator[str]:
+    """Yield the findings of all hosts, the worst first; equal ones are said once, of `terse` hosts no info."""
     holders: dict[Finding, list[str]] = {}
     for host in hosts:
         for one in host.findings:
+            if host in terse and one.severity is Severity.INFO:
+                continue
             names = holders.setdefault(one, [])
             if host.name not in names:
                 names.append(host.name)

@@ -38,7 +38,9 @@ class StepReport:
 
     step: Step
     number: int
+    """Among all steps of the host in this run; the first is 1."""
     total: int
+    """Steps that began, and those that the present plan still has."""
     started: float
     """Seconds since the epoch."""
     seconds: float | None = None
@@ -142,7 +144,10 @@ class Report:
             case LinkLost():
                 host.doing = "connecting again"
             case StepStarted():
-                host.current = StepReport(event.step, event.number, event.total, at)
+                # Each round of plans counts from 1; the user sees one run.
+                before = len(host.steps)
+                total = before + 1 + max(0, event.total - event.number)
+                host.current = StepReport(event.step, before + 1, total, at)
                 host.steps.append(host.current)
                 host.last_line = ""
             case StepOutput(line=line):

@@ -25,6 +25,9 @@ _PER_SECOND = 8
 _LEAST_ROWS = 3
 _FRAME = 4
 """Terminal lines kept free for the heading, the counts and the prompt."""
+_MARGIN = 3
+"""Columns kept free on the right: the terminal shows ^C behind the last row, which must not wrap."""
+_LEAST_WIDTH = 20
 
 
 class LiveTable:
@@ -127,6 +130,8 @@ class LiveTable:
         hosts = list(self._report.hosts.values())
         several = len(hosts) > 1
         table = Table(box=None, expand=True, pad_edge=False, show_header=several, header_style="dim")
+        if self._console is not None:
+            table.width = max(_LEAST_WIDTH, self._console.width - _MARGIN)
         table.add_column("host", no_wrap=True, style="cyan", max_width=24, overflow="ellipsis")
         table.add_column("step", no_wrap=True, ratio=3, overflow="ellipsis")
         table.add_column("time", no_wrap=True, justify="right", min_width=6)

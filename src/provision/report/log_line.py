@@ -19,6 +19,7 @@ from provision.events import (
     StepStarted,
     Waiting,
 )
+from provision.report.amounts import is_change
 
 if TYPE_CHECKING:
     from provision.events import Event
@@ -38,7 +39,7 @@ def text_of(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for
             return "\n".join((f"facts read in {seconds:.3f} s", *(f"problem: {one}" for one in facts.problems)))
         case Planned(plan=plan, final=final):
             head = "planned, after the steps" if final else "planned"
-            steps = [f"{'+' if one.changed else '?'} {one.name} ({one.reason})" for one in plan.steps]
+            steps = [f"{'+' if is_change(one) else '?'} {one.name} ({one.reason})" for one in plan.steps]
             return "\n".join((f"{head}: {len(steps)} steps", *steps, *_findings(plan.findings)))
         case Waiting(reason=reason):
             return f"waiting: {reason}"

@@ -25,10 +25,13 @@ def next_lines(report: Report) -> Iterator[str]:
     if report.foresees:
         return
     again = [one for one in hosts if one.outcome in {Outcome.INTERRUPTED, Outcome.SKIPPED}]
-    broken = [one for one in hosts if not one.good and one not in again]
+    busy = [one for one in hosts if one.outcome is Outcome.BUSY]
+    broken = [one for one in hosts if not one.good and one not in again and one not in busy]
     if report.command == "up" and (again or broken):
         first = "when that is put right: " if broken else ""
         yield f"{first}provision up {_arguments(broken + again)}{one_line(report.options)}"
+    if report.command == "up" and busy:
+        yield f"provision up {_arguments(busy)}{one_line(report.options)} --wait"
     if report.command == "up" and len(hosts) == 1 and hosts[0].good:
         yield from _use(hosts[0])
 

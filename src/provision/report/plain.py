@@ -18,7 +18,8 @@ from provision.events import (
     StepStarted,
     Waiting,
 )
-from provision.report.display import one_line, output_line
+from provision.report.amounts import amounts
+from provision.report.display import one_line, output_line, without_name
 from provision.report.duration import duration
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ _NAME_WIDTH = 24
 class PlainLines:
     """Turns each event into the lines that are printed for it."""
 
-    def __init__(self, report: Report, style: Style, *, verbose: bool) -> None:
+    def __init__(self, report: Report, style: Style, *, verbose: bool, targets: bool = True) -> None:
         self._report = report
+        self._targets = targets
         self._style = style
         self._verbose = verbose
         self._told: dict[str, float] = {}
@@ -68,11 +70,9 @@ class PlainLines:
     def _event(self, event: Event, at: float, host: HostReport) -> Iterator[str]:
         match event:
             case HostStarted(target=target):
-                # Behind the prefix the host's name would stand twice.
-                alone = len(self._report.hosts) == 1
-                yield self._style.bold(one_line(target if alone else target.removeprefix(f"{host.name} ")))
+                yield from self._target(target, host)
             case Note(text=text):
-                yield f"note: {one_line(text)}"
+                yield f"note: {one_line(without_name(text, host.name))}"
             case Planned():
                 yield from self._planned(event, host)
             case Waiting(reason=reason):
@@ -93,6 +93,12 @@ class PlainLines:
             case _:
                 yield from self._only_verbose(event)
 
+    def _target(self, target: str, host: HostReport) -> Iterator[str]:
+        if self._targets:
+            # Behind the prefix the host's name would stand twice.
+            alone = len(self._report.hosts) == 1
+            yield self._style.bold(one_line(target if alone else target.removeprefix(f"{host.name} ")))
+
     def _only_verbose(self, event: Event) -> Iterator[str]:
         if not self._verbose:
             return
@@ -112,7 +118,7 @@ class PlainLines:
             return
         # The first plan is what the user is shown; a later one is the same work, known more exactly.
         if event.plan.steps is host.planned:
-            yield f"{counted(len(event.plan.steps), 'step')} to do"
+            yield f"{amounts(event.plan.steps)} to do"
 
     def _output(self, line: str, at: float, host: HostReport) -> Iterator[str]:
         if self._verbose:
@@ -125,21 +131,16 @@ class PlainLines:
     def _ended(self, event: StepFinished, host: HostReport) -> str:
         step = host.steps[-1] if host.steps else None
         number = f"{_number(step.number, step.total)} " if step is not None else ""
-        how = self._style.green("done") if event.ok else self._style.red("failed")
-        return f"{number}{one_line(event.step.name)}: {how} in {duration(event.seconds)}"
+        how = f"{self._style.green('done')} in" if event.ok else f"{self._style.red('failed')} after"
+        return f"{number}{how} {duration(event.seconds)}"
 
     def _finished(self, host: HostReport) -> Iterator[str]:
-        # Of a single host the summary says it in a moment.
-        if len(self._report.hosts) == 1:
+        # Of a single host the summary says it in a moment, of a foreseen one the plan.
+        if len(self._report.hosts) == 1 or (self._report.foresees and host.error is None):
             return
-        why = f": {one_line(host.error.message)}" if host.error is not None else ""
+        why = f": {one_line(without_name(host.error.message, host.name))}" if host.error is not None else ""
         yield self._style.outcome(host.outcome, host.outcome.value) + why
 
 
 def _number(number: int, total: int) -> str:
     return f"[{number}/{total}]"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``1 step``, ``2 steps``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

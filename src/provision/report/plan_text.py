@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.model.plan import Outcome
+from provision.report.amounts import amounts, counted, is_change
 from provision.report.display import one_line, output_line
 from provision.report.findings import one_finding
-from provision.report.plain import counted
 from provision.report.summary import GROUPED_FROM, failure_lines
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def _host(host: HostReport, style: Style) -> Iterator[str]:
         yield f"{title}: {style.outcome(host.outcome, host.outcome.value)}"
         yield from (f"  {line}" for line in failure_lines(host, style))
         return
-    yield title if steps else f"{title}: {style.green('nothing to do')}"
+    idle = style.red("nothing to do, and not fit") if host.errors else style.green("nothing to do")
+    yield title if steps else f"{title}: {idle}"
     for step in steps:
         yield from _step(step, style)
     for finding in host.findings:
@@ -50,8 +51,9 @@ def _host(host: HostReport, style: Style) -> Iterator[str]:
 
 
 def _step(step: Step, style: Style) -> Iterator[str]:
-    mark = style.green("+") if step.changed else style.cyan("?")
-    check = "" if step.changed else "check: "
+    changes = is_change(step)
+    mark = style.green("+") if changes else style.cyan("?")
+    check = "" if changes else "check: "
     reason = style.dim(f"  ({one_line(step.reason)})") if step.reason else ""
     yield f"  {mark} {check}{style.bold(one_line(step.name))}{reason}"
     for detail in step.details:
@@ -66,14 +68,34 @@ def _detail(line: str, style: Style) -> str:
 
 def _count(hosts: list[HostReport], style: Style) -> str:
     with_steps = [one for one in hosts if one.planned]
-    steps = [step for one in with_steps for step in one.planned or ()]
-    changes = sum(1 for step in steps if step.changed)
-    checks = len(steps) - changes
+    text = amounts([step for one in with_steps for step in one.planned or ()])
     unknown = sum(1 for one in hosts if one.planned is None)
-    parts = [counted(changes, "change")] if changes else []
-    parts += [counted(checks, "check")] if checks else []
-    where = f"on {len(with_steps)} of {counted(len(hosts), 'host')}"
-    if not parts and unknown == len(hosts):
+    if not text and unknown == len(hosts):
         return style.red("Plan: none could be made")
-    text = f"Plan: {' and '.join(parts)} {where}" if parts else "Plan: nothing to do"
-    return style.bold(text) + (style.red(f"; none could be made for {counted(unknown, 'host')}") if unknown else "")
+    several = len(hosts) > 1
+    where = f" on {len(with_steps)} of {counted(len(hosts), 'host')}" if several else ""
+    line = style.bold(f"Plan: {text}{where}" if text else "Plan: nothing to do")
+    line += style.red(_against(hosts, several=several))
+    return line + (style.red(f"; none could be made for {counted(unknown, 'host')}") if unknown else "")
+
+
+def _against(hosts: list[HostReport], *, several: bool) -> str:
+    """Return what speaks against the plan; where nothing is to be done, nothing gets better."""
+    refused = [one for one in hosts if one.planned and one.outcome is Outcome.UNFIT]
+    hopeless = [one for one in hosts if one.planned == () and one.outcome is Outcome.UNFIT]
+    open_ones = [one for one in hosts if one.outcome is Outcome.PENDING and one.errors]
+    parts = []
+    if refused:
+        which = f" {counted(len(refused), 'host')}" if several else ""
+        parts.append(f"`up` refuses{which}: {_errors(refused)}")
+    if hopeless:
+        which = f"{counted(len(hopeless), 'host')} " if several else ""
+        parts.append(f"{which}not fit: {_errors(hopeless)}")
+    start = ", but " if parts else "; "
+    if open_ones:
+        parts.append(f"{_errors(open_ones)} now, judged again after the changes")
+    return start + "; ".join(parts) if parts else ""
+
+
+def _errors(hosts: list[HostReport]) -> str:
+    return counted(sum(len(one.errors) for one in hosts), "error")

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from provision.model.plan import Outcome
-from provision.report.display import one_line, output_line
+from provision.report.amounts import counted
+from provision.report.display import one_line, output_line, shortened, without_name
 from provision.report.duration import duration
 from provision.report.findings import finding_lines
-from provision.report.plain import counted
 from provision.report.verdict import fact_line
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 GROUPED_FROM = 9
 """From that many hosts on, those where nothing was to be done share one line."""
 _NAMES_SHOWN = 3
+_NAME_COLUMNS = 40
 _OUTCOME_WIDTH = max(len(one.value) for one in Outcome)
 
 
@@ -36,7 +37,9 @@ def summary_lines(report: Report, style: Style, *, verbose: bool = False) -> Ite
     if grouped:
         names = ", ".join(one_line(one.name) for one in grouped)
         yield style.green(f"{Outcome.CONVERGED.value} ({len(grouped)})") + f": {names}"
-    found = list(finding_lines(hosts, style, several=len(hosts) > 1))
+    # What is worth knowing was said when the host was made so.
+    terse = quiet if report.command == "up" and not verbose else []
+    found = list(finding_lines(hosts, style, several=len(hosts) > 1, terse=terse))
     if found:
         yield ""
         yield from found
@@ -52,12 +55,14 @@ def failure_lines(host: HostReport, style: Style, *, verbose: bool = False) -> I
         if not host.finished:
             yield "its worker ended without a word: this is a bug of provision"
         return
-    yield one_line(error.message)
+    yield one_line(without_name(error.message, host.name))
     # The finding that stopped the host says the same below.
     if error.hint and error.hint not in {one.fix for one in host.errors}:
         yield f"-> {one_line(error.hint)}"
-    if host.left:
-        yield f"not done: {', '.join(one_line(one) for one in host.left)}"
+    failed = {one.name for one in host.steps if not one.ok}
+    left = [one for one in host.left if one not in failed]
+    if left:
+        yield f"not done: {_steps_shown(left)}"
     if error.detail and verbose:
         yield from (style.dim(f"| {output_line(one)}") for one in error.detail.splitlines() if one.strip())
 
@@ -76,10 +81,9 @@ def _host(host: HostReport, command: str, width: int, style: Style, *, verbose: 
 
 def _did(host: HostReport, command: str) -> str:
     took = duration(host.seconds)
-    changed = [one_line(one.name) for one in host.changes]
+    changed = [one.name for one in host.changes]
     if changed:
-        more = f" and {len(changed) - _NAMES_SHOWN} more" if len(changed) > _NAMES_SHOWN else ""
-        return f"{counted(len(changed), 'change')} in {took}: {', '.join(changed[:_NAMES_SHOWN])}{more}"
+        return f"{counted(len(changed), 'change')} in {took}: {_steps_shown(changed)}"
     if host.outcome is Outcome.SKIPPED:
         return ""
     if command == "verify" and host.steps:
@@ -87,7 +91,15 @@ def _did(host: HostReport, command: str) -> str:
         return f"{good} of {counted(len(host.steps), 'check')} passed in {took}"
     if host.outcome is Outcome.CONVERGED:
         return f"nothing to do, {took}"
+    if host.outcome is Outcome.UNFIT and host.error is None and not host.steps:
+        codes = dict.fromkeys(one_line(one.code) for one in host.errors)
+        return f"nothing to do, {took}, but not fit: {', '.join(codes)}"
     return f"after {took}"
+
+
+def _steps_shown(names: list[str]) -> str:
+    shown = ", ".join(shortened(one_line(one), _NAME_COLUMNS) for one in names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
 def _total(hosts: list[HostReport], style: Style) -> str:

@@ -42,6 +42,8 @@ def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 BAD: dict[str, tuple[str, str | None]] = {
     "upp": ("there is no command 'upp', did you mean 'up'?", "provision --help"),
     "verfy gpu-box": ("there is no command 'verfy', did you mean 'verify'?", "provision --help"),
+    "sync": ("`provision sync` is not in version 0.1 yet", "provision --help"),
+    "run x -- y": ("`provision run` is not in version 0.1 yet", "provision --help"),
     "zzz": ("there is no command 'zzz'", "provision --help"),
     "\x1b[31mup": ("there is no command '\\x1b[31mup'", "provision --help"),
     "--json up": ("unknown option --json", "options stand after the command: provision --help"),
@@ -66,6 +68,14 @@ BAD: dict[str, tuple[str, str | None]] = {
     "up --forks 1001 all": ("'1001' is not a number of hosts, expected 1 to 1000", None),
     "up --forks many all": ("'many' is not a number of hosts, expected 1 to 1000", None),
     "up --forks ٣ all": ("'٣' is not a number of hosts, expected 1 to 1000", None),
+    "exec gpu-box,cpu-box -- hostname": ("'gpu-box,cpu-box': separate hosts by blanks", "gpu-box cpu-box"),
+    "plan gpu-*,cpu-box": ("'gpu-*,cpu-box': separate hosts by blanks", "gpu-* cpu-box"),
+    "plan gpu-box --jsn": ("unknown option --jsn, did you mean '--json'?", "provision plan --help"),
+    "trust gpu-box --fngerprint x": (
+        "unknown option --fngerprint, did you mean '--fingerprint'?",
+        "provision trust --help",
+    ),
+    "hosts add --inventry x": ("unknown option --inventry, did you mean '--inventory'?", "provision hosts add --help"),
     "exec gpu-box nvidia-smi": ("no command: it follows --", "provision exec HOSTS -- COMMAND"),
     "exec gpu-box --": ("no command: it follows --", "provision exec HOSTS -- COMMAND"),
     "ssh gpu-box nvidia-smi -l": ("unknown option -l", "provision ssh --help"),
@@ -189,6 +199,22 @@ def imported(desk: Desk, *lines: list[str]) -> dict[str, list[object]]:
     )
     found: dict[str, list[object]] = json.loads(done.stdout)
     return found
+
+
+def test_the_other_problems_of_a_file_are_shown_below_the_first(here: Desk) -> None:
+    keys = "".join(f"    wrong{number}: 1\n" for number in range(8))
+    (here.project / "hosts.yaml").write_text(f"version: 1\nhosts:\n  a:\n    address: 192.0.2.1\n{keys}")
+    lines = here.type("plan").err.splitlines()
+    assert lines[0].startswith("provision: hosts.yaml:5: hosts.a.wrong0: unknown key")
+    assert lines[0].endswith("(and 7 more problems)")
+    assert [one.split(":")[1] for one in lines[1:]] == ["6", "7", "8", "9", "10"]
+    assert all(one.startswith("  hosts.yaml:") for one in lines[1:])
+
+
+def test_a_trusted_fingerprint_is_said_to_be_checked_at_the_next_connection(here: Desk) -> None:
+    answer = here.type("trust", "gpu-box", "--fingerprint", "SHA256:3c9Jw0pQm2yN1v7bX5tK8rL4eG6hU0aZsD9fYcVqWnE")
+    assert answer.code == 0, answer
+    assert "at the next connection" in answer.out
 
 
 def test_help_imports_nothing_that_takes_time(here: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.cli.fleet_table import COLUMNS, plain_lines, rows_of, show
+from provision.cli.fleet_table import COLUMNS, DROPPED, fitting, plain_lines, rows_of, show
 from provision.cli.hosts_key import Answers
 from provision.errors import UsageError
 from provision.events import Failure, HostEvent, HostFinished, Judged, Probed
@@ -160,6 +161,54 @@ def test_columns_are_aligned_and_a_pipe_gets_no_colours() -> None:
     lines = stream.getvalue().splitlines()
     assert len({line.index(word) for line, word in zip(lines, ("address", "h:22", "203."), strict=True)}) == 1
     assert "\x1b" not in stream.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+@pytest.mark.parametrize("width", [60, 80, 100, 130])
+def test_a_narrow_terminal_gets_every_host_on_one_line(width: int, term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    hosts = [Host(name, "198.18.0.5", 31893, user="root") for name in ("a", "train-box-of-ann-7")]
+    seen = [HostEvent(one.name, 1.0, Probed(parse(probe_text()), 0.1)) for one in hosts]
+    ends = [HostEvent(one.name, 1.0, HostFinished(Outcome.CONVERGED)) for one in hosts]
+    stream = Terminal()
+    show(rows_of(hosts, fold("hosts", [one.name for one in hosts], [*seen, *ends])), stream, {"TERM": term})
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    shown = [line for line in lines if line.strip() and "─" not in line]
+    assert len(shown) == 1 + len(hosts)
+    assert "train-box-of-ann-7" in shown[2]
+    assert all("fit" in line and len(line) <= width + len("\x1b[32m\x1b[0m") for line in shown[1:])
+
+
+def test_columns_go_in_their_order_where_there_is_no_room() -> None:
+    facts = Probed(parse(probe_text()), 0.1)
+    host = Host("a", "198.18.0.5", user="root", groups=("train",))
+    rows = rows_of([host], report_of("a", facts, HostFinished(Outcome.CONVERGED)))
+    kept = [[COLUMNS[at] for at in fitting(rows, width)] for width in range(300, 0, -1)]
+    gone = [one for wide, narrow in itertools.pairwise(kept) for one in wide if one not in narrow]
+    assert DROPPED[:4] == ("user", "groups", "free", "environments")
+    assert gone == [one for one in DROPPED if one in kept[0]]
+    assert kept[-1] == ["host", "GPUs", "verdict"]
+
+
+@pytest.mark.parametrize(
+    ("os_name", "shown"),
+    [
+        ("Debian GNU/Linux 12 (bookworm)", "Debian 12"),
+        ("Ubuntu 22.04.4 LTS", "Ubuntu 22.04"),
+        ("Rocky Linux 9.3 (Blue Onyx)", "Rocky Linux 9.3"),
+        ("Arch Linux", "Arch Linux"),
+    ],
+)
+def test_the_system_is_its_name_and_release(os_name: str, shown: str) -> None:
+    facts = parse(probe_text())
+    named = Probed(replace(facts, system=replace(facts.system, os=os_name)), 0.1)
+    row = rows_of([Host("a", "h")], report_of("a", named, HostFinished(Outcome.CONVERGED)))[0]
+    assert row.cells[COLUMNS.index("system")] == shown
 
 
 def test_a_terminal_gets_a_drawn_table(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from provision.cli import written
 from provision.environment.spec import load_spec
 from provision.errors import UsageError
 from provision.inventory import load_inventory
+from tests.unit.cli.typed import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,15 +42,28 @@ def test_a_pasted_ssh_command_becomes_the_default_host(desk: Desk) -> None:
     answer = desk.type("init", "--ssh", COMMAND, "--name", "rental")
     assert answer.code == 0, answer
     assert "wrote hosts.yaml: rental" in answer.out
-    assert "provision plan" in answer.out
+    assert answer.out.endswith("next: provision plan rental\n")
     inventory = load_inventory(desk.project / "hosts.yaml")
     assert inventory.default == "rental"
     host = inventory.resolve("rental")
     assert (host.address, host.port, host.user) == ("connect.example", 31893, "root")
-    first, *rest = (desk.project / "hosts.yaml").read_text().splitlines()
-    assert first.startswith("# yaml-language-server: $schema=")
-    assert first.endswith("hosts.schema.json")
-    assert any("provision hosts add" in line for line in rest)
+    assert "provision hosts add" in (desk.project / "hosts.yaml").read_text()
+
+
+def test_the_files_name_nothing_of_this_machine_for_they_are_committed(desk: Desk) -> None:
+    (desk.project / "requirements.txt").write_text("numpy\n")
+    assert desk.type("init", "--ssh", COMMAND).code == 0
+    for name in ("hosts.yaml", "environment.yml"):
+        text = (desk.project / name).read_text()
+        assert "$schema" not in text
+        assert not any(place in text for place in (str(desk.home), str(REPOSITORY)))
+
+
+def test_a_tunnel_in_the_pasted_command_is_left_out_and_told(desk: Desk) -> None:
+    answer = desk.type("init", "--ssh", f"{COMMAND} -L 8080:localhost:8080")
+    assert answer.code == 0, answer
+    assert "left out of the ssh command: -L 8080:localhost:8080\n" in answer.err
+    assert load_inventory(desk.project / "hosts.yaml").resolve("gpu-box").port == 31893
 
 
 def test_hosts_of_ssh_config_stay_aliases_and_several_have_no_default(desk: Desk) -> None:
@@ -69,7 +83,9 @@ def test_a_misspelt_alias_is_refused_with_the_near_one(desk: Desk) -> None:
     assert files(desk.project) == []
 
 
-@pytest.mark.parametrize("command", ["ssh -D 1080 root@h.example", "", "ssh root@h.example nvidia-smi", "ssh -p x@y"])
+@pytest.mark.parametrize(
+    "command", ["ssh -w 0:0 root@h.example", "sshh -p 22 root@h", "", "ssh root@h.example nvidia-smi", "ssh -p x@y"]
+)
 def test_a_command_that_is_no_login_is_refused_and_nothing_is_written(desk: Desk, command: str) -> None:
     assert desk.type("init", "--ssh", command).code == 2
     assert files(desk.project) == []
@@ -176,7 +192,7 @@ def test_at_a_terminal_aliases_are_chosen_by_number_and_machines_described(desk:
         terminal.expect("is none of them")
         terminal.answer("2")
         terminal.expect("One more machine")
-        terminal.answer("ssh -X root@h.example")
+        terminal.answer("ssh -w 0:0 root@h.example")
         terminal.expect("is not taken here")
         terminal.answer("203.0.113.9")
         terminal.expect("Login name")
@@ -204,6 +220,19 @@ def test_who_gives_up_in_the_questions_leaves_nothing_behind(desk: Desk, key: by
         terminal.press(key)
         assert terminal.end() == 130, terminal.said
     assert files(desk.project) == ["requirements.txt"]
+
+
+def test_ctrl_c_at_one_more_machine_says_that_nothing_was_written(desk: Desk) -> None:
+    with desk.sit("init") as terminal:
+        terminal.expect("paste the ssh command")
+        terminal.answer("root@203.0.113.9")
+        terminal.expect("Name for it")
+        terminal.answer("")
+        terminal.expect("One more machine")
+        terminal.press(b"\x03")
+        assert terminal.end() == 130, terminal.said
+    assert "nothing was written" in terminal.said
+    assert files(desk.project) == []
 
 
 def test_a_file_that_appeared_meanwhile_is_not_written_over(tmp_path: Path) -> None:

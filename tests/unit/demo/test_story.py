@@ -45,7 +45,7 @@ def test_without_py_rattler_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with pytest.raises(UsageError) as raised:
         tell(Told(), real=False, keep=False, shows=False)
-    assert raised.value.hint == "pip install 'provision-gpu[demo]'"
+    assert raised.value.hint == "in the clone: pip install '.[demo]'"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.cli.main import COMMANDS
+from provision.cli.main import COMMANDS, LATER
 from tests.unit.docs.help_text import all_help, commands
 from tests.unit.docs.pages import REPOSITORY, blocks, name, pages, prose
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SHELL = ("console", "sh")
-LATER = {"sync", "run", "schedule", "jobs", "logs", "stop", "pull", "env", "report", "history", "doctor"}
-"""Words that pages may speak of as not there yet."""
 
 
 def _typed(page: Path) -> list[str]:

@@ -176,14 +176,10 @@ def conditions(draw: st.DrawFn) -> str:
     return text
 
 
-@given(
-    conditions(), numbers, st.sampled_from(["", "py*", "*_0", "py_0", "cuda*"]), st.sampled_from([" ", "b"])
-)
+@given(conditions(), numbers, st.sampled_from(["", "py*", "*_0", "py_0", "cuda*"]), st.sampled_from([" ", "b"]))
 def test_specs_match_as_rattler_matches_them(condition: str, version: str, build: str, form: str) -> None:
     # Documented exception: rattler holds 1.2rc1 to be below 1.2.0 (see test_version), conda does not.
-    assume(
-        version.replace(".", "").isdigit() or not re.search(r"\.\d+\.\d+\.\*|(^|[,|])=\d+\.\d+\.", condition)
-    )
+    assume(version.replace(".", "").isdigit() or not re.search(r"\.\d+\.\d+\.\*|(^|[,|])=\d+\.\d+\.", condition))
     spec = f"tool {condition} {build}".strip()
     if form == "b":
         spec = f"tool[version='{condition}'" + (f",build='{build}']" if build else "]")

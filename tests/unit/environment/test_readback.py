@@ -50,9 +50,7 @@ def test_a_met_environment_has_no_findings() -> None:
     assert codes(specs, ["flash_attn>=2.6", "# note", ""], cuda=True) == []
 
 
-@pytest.mark.parametrize(
-    "spec", ["numpy=2", "numpi", "defaults::numpy", "pytorch=*=cpu*", "numpy[build_number='>0']"]
-)
+@pytest.mark.parametrize("spec", ["numpy=2", "numpi", "defaults::numpy", "pytorch=*=cpu*", "numpy[build_number='>0']"])
 def test_an_unmet_dependency_names_what_is_there(spec: str) -> None:
     (finding,) = judge([spec], [], FULL, cuda_expected=False)
     assert (finding.code, finding.severity) == ("ENV-SPEC-UNMET", Severity.ERROR)
@@ -266,9 +264,7 @@ def test_any_bytes_give_a_judgement(output: bytes) -> None:
 
 
 @given(listings, st.lists(texts, max_size=3), st.lists(texts, max_size=3))
-def test_any_listing_and_any_lines_give_a_judgement(
-    listing: Listing, specs: list[str], lines: list[str]
-) -> None:
+def test_any_listing_and_any_lines_give_a_judgement(listing: Listing, specs: list[str], lines: list[str]) -> None:
     for finding in judge(specs, lines, listing, cuda_expected=True):
         assert finding.code.startswith("ENV-")
 

@@ -41,12 +41,14 @@ def test_a_pasted_command_is_understood(command: str, entry: HostEntry) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("ssh -L 8080:localhost:8080 a.b", "'-L' is not taken here (-p, -i, -J, -l and -o are): leave it out"),
+        ("ssh -w 0:0 a.b", "'-w' is not taken here (-p, -i, -J, -l and -o are): leave it out"),
         ("ssh a.b rm -rf /", "'rm' follows the destination: leave the remote command out"),
         ("ssh -o StrictHostKeyChecking=no a.b", "'-o StrictHostKeyChecking' is not taken here"),
         ("ssh -p 0 a.b", "'0' is not a port"),
         ("ssh -p 99999 a.b", "99999, expected a port from 1 to 65535"),
         ("ssh -p", "'-p' needs a value"),
+        ("ssh a.b -L", "'-L' needs a value"),
+        ("sshh -p 22 root@h", "'sshh -p 22 root@h' is not an ssh command: it begins with 'sshh'"),
         ("ssh 'a b", "no closing quotation"),
         ("", "names no machine"),
         ("ssh 'a;id.x'", "is not an address"),
@@ -57,6 +59,32 @@ def test_what_is_not_understood_is_refused_by_name(command: str, said: str) -> N
     with pytest.raises(UsageError) as refused:
         parse_ssh_command(command)
     assert said in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("command", "left_out"),
+    [
+        ("ssh -p 31893 root@h.example -L 8080:localhost:8080", "-L 8080:localhost:8080"),
+        ("ssh -CNg -L6006:127.0.0.1:6006 root@h.example -p 31893", "-C, -N, -g, -L 6006:127.0.0.1:6006"),
+        (
+            "ssh -N -T -q -t -A -X -vv -D 1080 -R 1:a:2 -p31893 root@h.example",
+            "-N, -T, -q, -t, -A, -X, -v, -v, -D 1080",
+        ),
+        ("ssh -Np 31893 root@h.example", "-N"),
+    ],
+)
+def test_what_does_not_say_which_machine_it_is_is_left_out_with_a_note(command: str, left_out: str) -> None:
+    notes: list[str] = []
+    assert parse_ssh_command(command, note=notes.append) == HostEntry(address="h.example", port=31893, user="root")
+    assert len(notes) == 1
+    assert notes[0].startswith(f"left out of the ssh command: {left_out}")
+    assert parse_ssh_command(command).port == 31893
+
+
+def test_a_command_that_says_only_what_is_needed_has_no_note() -> None:
+    notes: list[str] = []
+    parse_ssh_command("ssh -p 31893 root@h.example", note=notes.append)
+    assert notes == []
 
 
 ENTRY = HostEntry(address="203.0.113.5", port=31893, user="root", jump=("hop-1", "hop-2"))
@@ -105,9 +133,9 @@ def test_a_name_that_is_taken_or_none_is_refused() -> None:
         add_host_text(text, "all", ENTRY)
 
 
-def test_a_new_file_has_its_schema_and_default() -> None:
-    text = new_inventory_text({"no": ENTRY, "b": HostEntry(ssh="b")}, default="no", schema="hosts.schema.json")
-    assert text.startswith("# yaml-language-server: $schema=hosts.schema.json\nversion: 1\ndefault: ")
+def test_a_new_file_has_its_default() -> None:
+    text = new_inventory_text({"no": ENTRY, "b": HostEntry(ssh="b")}, default="no")
+    assert text.startswith("version: 1\ndefault: ")
     assert parse_inventory(text).default == "no"
 
 

@@ -46,6 +46,9 @@ BUILD = Step(
 CHECK = Step("import what 1-3f2a91bc is for", "it was not proven on this boot", Run(Program("check.py")), changed=False)
 SWITCH = Step("make 1-3f2a91bc the current mymodel", "once it is proven", Later())
 OLD_DRIVER = Finding("GPU-DRIVER-OLD", Severity.WARNING, "driver 470 is older than CUDA 12.4 needs", "install 550")
+PROVE = Step("prove mymodel 1-3f2a91bc", "it is read back before it is used", Later())
+A_NOTE = Finding("ENV-NOTE", Severity.INFO, "conda picks the CPU build of faiss")
+UNPROVEN = Finding("GPU-UNPROVEN", Severity.ERROR, "no GPU is there, one is expected", "start the box with its GPU")
 NOTHING_LEFT = Finding("DISK-FULL", Severity.ERROR, "2 GiB free, 9 GiB needed", "set state_dir to a larger disk")
 
 
@@ -167,6 +170,18 @@ def interrupted(name: str) -> list[Event]:
     ]
 
 
+def busy(name: str) -> list[Event]:
+    """A host that another run holds, and that names itself in all that it says."""
+    failure = Failure("busy", f"{name}: held by ann@laptop", 6, "wait for it, or use --wait")
+    held = Planned(Plan((BUILD, PROVE, SWITCH)))
+    return [*begun(name), Note(f"{name}: another key is known"), held, HostFinished(Outcome.BUSY, failure)]
+
+
+def judged(name: str, outcome: Outcome, *findings: Finding) -> list[Event]:
+    """A host where nothing is to be done, and of which something is said."""
+    return [*begun(name), Planned(Plan()), Judged(findings), HostFinished(outcome)]
+
+
 def skipped() -> list[Event]:
     """A host that was never begun."""
     return [HostFinished(Outcome.SKIPPED, Failure("interrupted", "not begun: the run was stopped", 130))]
@@ -253,6 +268,24 @@ SCENES: dict[str, tuple[str, dict[str, Sequence[Event]], dict[str, Any]]] = {
         {},
     ),
     "up-interrupted": ("up", {"gpu-1": interrupted("gpu-1"), "gpu-2": skipped()}, {}),
+    "up-busy": ("up", {"b4": busy("b4"), "b3": failed("b3")}, {}),
+    "up-unfit": ("up", {"gpu-box": judged("gpu-box", Outcome.UNFIT, UNPROVEN, A_NOTE)}, {}),
+    "up-converged-note": ("up", {"gpu-box": judged("gpu-box", Outcome.CONVERGED, OLD_DRIVER, A_NOTE)}, {}),
+    "up-converged-note-verbose": (
+        "up",
+        {"gpu-box": judged("gpu-box", Outcome.CONVERGED, A_NOTE)},
+        {"verbose": True},
+    ),
+    "plan-unfit": ("plan", {"gpu-box": judged("gpu-box", Outcome.UNFIT, UNPROVEN, A_NOTE)}, {}),
+    "plan-against": (
+        "plan",
+        {
+            "blocked": pending("blocked", BLOCKED),
+            "unfit": judged("unfit", Outcome.UNFIT, UNPROVEN),
+            "open": pending("open", Plan((INSTALL, BUILD, PROVE, SWITCH)), UNPROVEN),
+        },
+        {},
+    ),
     "up-silent-death": ("up", {"gpu-1": begun("gpu-1"), "gpu-2": converged("gpu-2")}, {}),
     "up-dry-run": ("up", {"gpu-box": pending("gpu-box")}, {"dry_run": True}),
     "plan-pending": ("plan", {"gpu-box": pending("gpu-box", None, OLD_DRIVER), "cpu": converged("cpu")}, {}),

@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.report.display import one_line, output_line, visible
+from provision.report.display import one_line, output_line, shortened, visible, without_name
 
 ANY = st.text(alphabet=st.characters(codec=None, exclude_categories=()))
 DANGEROUS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -57,3 +57,15 @@ def test_newlines_stay_in_texts_and_go_from_lines() -> None:
 
 def test_tabs_of_a_program_become_spaces() -> None:
     assert output_line("a\tb\n") == "a       b"
+
+
+def test_a_long_text_is_cut_to_the_columns_it_may_take() -> None:
+    assert shortened("x" * 40, 40) == "x" * 40
+    assert shortened("x" * 41, 40) == "x" * 37 + "..."
+    assert shortened("模" * 20, 40) == "模" * 20
+    assert shortened("模" * 21, 40) == "模" * 18 + "..."
+
+
+def test_a_hosts_name_is_not_said_twice() -> None:
+    assert without_name("b3: b3: no answer", "b3") == "no answer"
+    assert without_name("b33: no answer", "b3") == "b33: no answer"

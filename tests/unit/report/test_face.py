@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -55,6 +56,38 @@ def test_a_result_that_cannot_be_written_is_not_passed_over() -> None:
     face = Face("up", ["a"], environ={}, stdout=Gone(), stderr=io.StringIO())
     with pytest.raises(BrokenPipeError):
         face.finish()
+
+
+def on_terminals(command: str, hosts: list[str], *, shared: bool) -> tuple[str, str]:
+    """What a run without steps prints on stderr and in all, on one terminal or on two."""
+    one, other = pty.openpty(), pty.openpty()
+    error = one if shared else other
+    with open(one[1], "w", closefd=False) as out, open(error[1], "w", closefd=False) as err:
+        face = Face(command, hosts, environ={}, stdout=out, stderr=err)
+        for event in timed({name: converged(name) for name in hosts}):
+            face.take(event)
+        os.set_blocking(error[0], False)
+        progress = reads(error[0])
+        face.finish()
+    result = reads(one[0])
+    for descriptor in (*one, *other):
+        os.close(descriptor)
+    return progress, progress + result
+
+
+def reads(descriptor: int) -> str:
+    try:
+        return os.read(descriptor, 10_000).decode()
+    except BlockingIOError:
+        return ""
+
+
+def test_a_plan_names_its_host_once_on_one_terminal_and_at_once_where_there_are_two() -> None:
+    assert on_terminals("plan", ["a"], shared=True)[0] == ""
+    assert on_terminals("plan", ["a"], shared=True)[1].count("a (u@192.0.2.1:22)") == 1
+    assert "a (u@192.0.2.1:22)" in on_terminals("plan", ["a"], shared=False)[0]
+    assert "a | (u@192.0.2.1:22)" in on_terminals("plan", ["a", "b"], shared=True)[0]
+    assert "a (u@192.0.2.1:22)" in on_terminals("up", ["a"], shared=True)[0]
 
 
 def test_what_the_encoding_lacks_is_escaped() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from provision.events import HostEvent, HostStarted, StepOutput
+from provision.events import HostEvent, HostStarted, StepFinished, StepOutput, StepStarted
 from provision.model.plan import Outcome
 from provision.report.fold import Report, fold
 from tests.unit.report.streams import (
@@ -47,6 +47,20 @@ def test_steps_are_those_that_began_and_the_plan_is_the_first() -> None:
     ]
     assert [one.step for one in host.changes] == [INSTALL, BUILD, SWITCH]
     assert host.notes == ["host key SHA256:abc accepted and recorded"]
+
+
+def test_steps_are_numbered_on_across_the_rounds_of_a_host() -> None:
+    host = fold("up", ["a"], timed({"a": changed("a")})).hosts["a"]
+    assert [(one.number, one.total) for one in host.steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_round_that_finds_more_to_do_raises_the_total_and_never_the_clock_back() -> None:
+    rounds = [(BUILD, 1, 3), (CHECK, 1, 4), (INSTALL, 2, 4)]
+    report = Report("up", ["a"])
+    for step, number, total in rounds:
+        report.take(HostEvent("a", 1.0, StepStarted(step, number, total)))
+        report.take(HostEvent("a", 2.0, StepFinished(step, 1.0, ok=True)))
+    assert [(one.number, one.total) for one in report.hosts["a"].steps] == [(1, 3), (2, 5), (3, 5)]
 
 
 def test_a_failed_step_is_no_change() -> None:

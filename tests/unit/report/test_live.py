@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from provision.events import HostEvent
 from provision.report.face import Face
 from provision.report.fold import Report
@@ -88,6 +90,16 @@ def test_the_table_appears_with_the_first_step_and_is_gone_in_the_end() -> None:
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
     assert "failed" in text
     assert "2 hosts: " in out.getvalue()
+
+
+def test_the_table_leaves_room_for_what_the_terminal_echoes() -> None:
+    err = Terminal()
+    table = LiveTable(at_work(a=(changed("a"), 8), b=(changed("b"), 8)), err, ENVIRON)
+    table.message = "finishing the present step " * 9
+    table.start()
+    table.close()
+    shown = Text.from_ansi(err.getvalue().replace("\r", "\n")).plain.splitlines()
+    assert max(map(len, shown)) == 120 - 3
 
 
 def test_the_table_appears_on_its_own_where_a_host_is_slow_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
