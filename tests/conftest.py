@@ -1,3 +1,21 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and what belongs to `make soak` alone."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 pytest_plugins = ["tests.lab.fixtures"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the further sizes and variants to soak: each behaviour has a reduced one here, so none is skipped."""
+    if os.environ.get("PROVISION_SOAK"):
+        return
+    further = [item for item in items if item.get_closest_marker("soak")]
+    if further:
+        config.hook.pytest_deselected(items=further)
+        items[:] = [item for item in items if item not in further]

@@ -26,13 +26,6 @@ ROOTS = Path("/srv/conda")
 """Below the laboratory's own tmpfs: only this process and its hosts see it, and it ends with them."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is only for soak, unless asked for."""
-    for item in items:
-        if item.get_closest_marker("soak") and not os.environ.get("PROVISION_SOAK"):
-            item.add_marker(pytest.mark.skip(reason="only with PROVISION_SOAK=1"))
-
-
 @pytest.fixture(scope="session")
 def roots(installers: Installers) -> dict[str, Path]:
     class Lazy(dict[str, Path]):

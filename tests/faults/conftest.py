@@ -40,13 +40,6 @@ def size() -> Size:
     return choose
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is only for soak, unless asked for."""
-    for item in items:
-        if item.get_closest_marker("soak") and not SOAK:
-            item.add_marker(pytest.mark.skip(reason="only with PROVISION_SOAK=1"))
-
-
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in this process keep host keys in a home of the test's own."""

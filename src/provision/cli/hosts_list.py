@@ -16,7 +16,7 @@ from provision.engine.stop import Stop
 from provision.errors import UsageError
 from provision.events import Note
 from provision.model.host import Expect
-from provision.model.plan import Severity
+from provision.model.plan import Outcome, Severity
 from provision.report.display import visible, without_name
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace
             return SshLink(way, how)
 
         goal = Goal("plan", tasks[host.name], host.state_dir, host.workdir, holder="")
-        return Converger(goal, connect, emit, stop).run(), ()
+        outcome = Converger(goal, connect, emit, stop).run()
+        # The list shows what is thought of a host, and fails only where a host does not answer.
+        return (Outcome.CONVERGED if outcome is Outcome.UNFIT else outcome), ()
 
     events: list[HostEvent] = []
     with stopping(stop, screen):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TRIES = 4
 """Of one idempotent program when the link breaks under it."""
 TAIL = 60
+LONGEST_LINE = 8192
 VANISHED, NEVER_STARTED, LOCKED, NO_WAY_OUT = 251, 252, 75, 69
 
 
@@ -222,8 +223,10 @@ class Lines:
             return
         for text in self._hidden:
             line = line.replace(text, "***")
-        self._emit(StepOutput(line))
-        self.tail.append(line)
+        # A line without measure goes on in pieces: it waits, is logged and shown several times over.
+        for at in range(0, len(line), LONGEST_LINE):
+            self._emit(StepOutput(line[at : at + LONGEST_LINE]))
+        self.tail.append(line[-LONGEST_LINE:])
         del self.tail[:-TAIL]
 
 

@@ -11,7 +11,7 @@ from provision.errors import StepFailedError
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _DEEPEST = 32
 _LONGEST_DOCUMENT = 1 << 20
-_MOST_LINES = 20_000
+_MOST_LINES = 100_000
 """A few hundred are usual; each becomes several objects here."""
 
 

@@ -380,7 +380,7 @@ def _complete(have: EnvironmentFacts | None, wanted: str) -> Generation | None:
 
 
 def _own_spec(marker: dict[str, Any], spec: EnvironmentSpec) -> EnvironmentSpec:
-    """Return what a build was asked for, as its marker says; it comes from the host, so no type is taken for granted."""
+    """Return what a build was asked for, as its marker says; a host wrote it, so no type is taken for granted."""
     asked = marker.get("spec")
     asked = asked if isinstance(asked, dict) else {}
     dependencies, pip = (
