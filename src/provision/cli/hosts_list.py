@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from provision.events import Emit, HostEvent
     from provision.model.host import Host
     from provision.model.link import Link
-    from provision.model.plan import Outcome
     from provision.playbook.task import Task
     from provision.report.fold import Report
     from provision.ssh.route import Route
