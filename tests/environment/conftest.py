@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.environment.site import Site, serve
+from tests.environment.site import ROOTS, Site, serve
 from tests.lab import controller
 from tests.lab.lab import Lab
 from tests.standin.conftest import channel, install, installers, shared
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from tests.standin.conftest import Installers
 
 __all__ = ["channel", "installers", "shared"]
-
-ROOTS = Path("/srv/conda")
-"""Below the laboratory's own tmpfs: only this process and its hosts see it, and it ends with them."""
 
 
 @pytest.fixture(scope="session")

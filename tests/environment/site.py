@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.laptop import Laptop
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from provision.demo.standin.channel import Channel
     from tests.end_to_end.laptop import Answer
     from tests.lab.host import LabHost
     from tests.lab.lab import Lab
     from tests.lab.webserver import WebServer
     from tests.standin.conftest import Installers
+
+ROOTS = Path("/srv/conda")
+"""Below the laboratory's own tmpfs: only this process and its hosts see it, and it ends with them."""
 
 BASE = ".provision/envs/mymodel/mymodel"
 
@@ -45,8 +47,9 @@ class Site:
 
     def host(self, name: str = "box", **knobs: Any) -> LabHost:
         """Start a host that has every asked for conda below /opt, read-only."""
-        binds = tuple((root, f"/srv/conda/{version}") for version, root in self.roots.items())
-        return self.lab.host(name, binds=(*binds, *knobs.pop("binds", ())), **knobs)
+        # The whole folder: what is installed there later is seen too.
+        ROOTS.mkdir(parents=True, exist_ok=True)
+        return self.lab.host(name, binds=((ROOTS, str(ROOTS)), *knobs.pop("binds", ())), **knobs)
 
     def adopting(self, version: str = "26.7.1") -> dict[str, object]:
         """Return the playbook's words for the conda that the image brought."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provision.remote import catalogue
-from tests.scripts.shells import mode, names
+from tests.scripts.shells import WITHOUT_TOOLS, mode, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +155,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(host: HostOfOneShell, server: S
     assert kept(host) == set()
 
 
+@pytest.mark.parametrize("host", WITHOUT_TOOLS, indirect=True)
 @pytest.mark.parametrize("tool", ["curl", "wget", "python3", None])
 def test_any_of_the_tools_serves(host: HostOfOneShell, server: Server, tool: str | None) -> None:
     host.only(*NEEDED)

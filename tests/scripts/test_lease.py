@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import pytest
+
 from provision.model.plan import Program
 from provision.remote import catalogue
-from tests.scripts.shells import eventually, mode
+from tests.scripts.shells import WITHOUT_TOOLS, eventually, mode
 
 if TYPE_CHECKING:
     import subprocess
@@ -121,6 +123,7 @@ def _held(host: HostOfOneShell) -> bool:
     return False
 
 
+@pytest.mark.parametrize("host", WITHOUT_TOOLS, indirect=True)
 def test_a_host_without_the_means_to_lock_says_which(host: HostOfOneShell) -> None:
     host.only("head", "mkdir", "timeout", "setsid")
     ended = tried(host)

@@ -59,7 +59,8 @@ def _start(
         stdout=subprocess.PIPE,
         stderr=complaints,
         text=True,
-        env=dict(environment),
+        # Killed in the middle it leaves its own temporary files: they go with the demo's folder.
+        env={**environment, "TMPDIR": str(folder)},
         start_new_session=True,
     )
 

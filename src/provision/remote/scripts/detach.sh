@@ -28,9 +28,9 @@ main() {
         rm -rf "$incoming"
         return 0
     fi
-    forget_old_steps
     # By one rename, marked already: whoever asks a second time finds all of it or nothing.
     mv "$incoming" "$folder" || return 73
+    forget_old_steps
     printf '%s\n' "$step" >"$state/step.new" && mv -f "$state/step.new" "$state/step" || return 73
     # The lock's descriptor goes along on purpose: every process of the step keeps it held.
     # shellcheck disable=SC2016  # the inner shell expands
@@ -56,13 +56,15 @@ take_in() {
     : >"$incoming/ready" || return 73
 }
 
-# Keeps the five newest: their logs are what a person asks for.
+# Keeps this one and the four newest before it: their logs are what a person asks for.
 forget_old_steps() {
     count=0
     # shellcheck disable=SC2045  # step ids are ours: digits, letters, dashes and dots
     for old in $(ls -1t "$state/steps" 2>/dev/null); do
+        # Named, for it may be as old as the others: a clock of whole seconds orders steps of one second by chance.
+        [ "$old" != "$step" ] || continue
         count=$((count + 1))
-        [ "$count" -le 5 ] || rm -rf "${state:?}/steps/$old"
+        [ "$count" -le 4 ] || rm -rf "${state:?}/steps/$old"
     done
 }
 
