@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,7 @@ class Connection:
             )
             # fabric's own policy accepts every key, a changed one too.
             verifier.install(connection.client)
+            began = time.monotonic()
             try:
                 connection.open()
             except ProvisionError:
@@ -145,7 +147,7 @@ class Connection:
             except (paramiko.SSHException, OSError, EOFError, *MALFORMED) as error:
                 _discard(connection, sock)
                 failure = sock.failure() if hasattr(sock, "failure") else None
-                raise failure or _explained(error, hop) from error
+                raise failure or _explained(error, hop, time.monotonic() - began) from error
         self.notes.extend(login.notes)
         return connection
 
@@ -199,7 +201,7 @@ def _expanded(files: tuple[str, ...]) -> Iterator[Path]:
         yield Path(name).expanduser()
 
 
-def _explained(error: BaseException, hop: Hop) -> UnreachableError:
+def _explained(error: BaseException, hop: Hop, seconds: float) -> UnreachableError:
     where = f"{hop.host.address}:{hop.host.port}"
     known = algorithms.explain_negotiation(error)
     if known is not None:
@@ -210,7 +212,14 @@ def _explained(error: BaseException, hop: Hop) -> UnreachableError:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, EndlessGreetingError):
         return SilentError(f"{where}: {cause}", hint="is another service listening on this port?")
-    if isinstance(error, socket.timeout) or isinstance(cause, socket.timeout) or "No existing session" in text:
+    # Two clocks of the library run against each other in a stalled handshake; one of them tells it as an end of input.
+    waited = seconds >= profile.CONNECT and isinstance(error, EOFError)
+    if (
+        waited
+        or isinstance(error, socket.timeout)
+        or isinstance(cause, socket.timeout)
+        or "No existing session" in text
+    ):
         return SilentError(
             f"{where}: connected, then no answer within {profile.BANNER:.0f} s",
             hint="is it an SSH server, and is the machine overloaded?",
