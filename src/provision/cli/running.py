@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import socket
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,7 @@ from provision.engine.converge import Converger, Goal
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.errors import ProvisionError
-from provision.report.face import Face
-from provision.report.log import RunLog
+from provision.ssh.libraries import load_ssh_libraries
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provision.model.link import Link
     from provision.model.plan import Outcome
     from provision.playbook.task import Task
+    from provision.report.face import Face
     from provision.ssh.route import Route, Settings
 
 
@@ -44,26 +45,19 @@ class Selection:
 
 def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Selection) -> int:
     """Run the goal `name` on every host, show what happens, and return the exit code."""
+    # First what every host waits for; what only their answers need is loaded while those are on their way.
+    load_ssh_libraries()
+    from provision.ssh.link import SshLink
+
     stop = Stop()
     holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
-    log = RunLog.open(name, argv, os.environ, secrets=_secrets(selection))
-    face = Face(
-        name,
-        [host.name for host in selection.hosts],
-        json=asked.json,
-        verbose=asked.verbose,
-        log=log,
-        dry_run=getattr(asked, "dry_run", False),
-        pending_is_7=getattr(asked, "exit_code", False),
-        fail_fast=asked.fail_fast,
-        options=_options(asked),
-    )
+    ready = threading.Event()
 
     def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
         def connect() -> Link:
-            from provision.ssh.link import SshLink
-
-            return SshLink(selection.routes[host.name], selection.settings)
+            link = SshLink(selection.routes[host.name], selection.settings)
+            ready.wait()
+            return link
 
         goal = Goal(
             "plan" if getattr(asked, "dry_run", False) else name,
@@ -81,11 +75,32 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             error.left = converger.left
             raise
 
+    events = run_fleet(selection.hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast)
+    face = _face(name, argv, asked, selection)
     with stopping(stop, face):
-        for event in run_fleet(selection.hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
+        ready.set()
+        for event in events:
             face.take(event)
         face.finish()
     return face.exit_code()
+
+
+def _face(name: str, argv: list[str], asked: argparse.Namespace, selection: Selection) -> Face:
+    import provision.facts  # noqa: F401 - here, where nobody waits for it, for the workers
+    from provision.report.face import Face
+    from provision.report.log import RunLog
+
+    return Face(
+        name,
+        [host.name for host in selection.hosts],
+        json=asked.json,
+        verbose=asked.verbose,
+        log=RunLog.open(name, argv, os.environ, secrets=_secrets(selection)),
+        dry_run=getattr(asked, "dry_run", False),
+        pending_is_7=getattr(asked, "exit_code", False),
+        fail_fast=asked.fail_fast,
+        options=_options(asked),
+    )
 
 
 def _secrets(selection: Selection) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision import facts as fact_reader
 from provision.engine.perform import TRIES, Performer
 from provision.errors import BusyError, LinkLostError, StepFailedError, UnfitError, UnreachableError
 from provision.events import Connected, Judged, LinkLost, Note, Planned, Probed, StepFinished, StepStarted, Waiting
@@ -106,7 +105,10 @@ class Converger:
         started = time.monotonic()
         performer = self._performer()
         done = performer.command(catalogue.probe(words))
-        facts = fact_reader.parse(done.stdout)
+        # Not before: a run loads it while its hosts are at work on their first answer.
+        from provision.facts import parse
+
+        facts = parse(done.stdout)
         self._state_dir = facts.state_dir
         self._emit(Probed(facts, time.monotonic() - started))
         return facts

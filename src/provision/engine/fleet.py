@@ -36,10 +36,10 @@ OUTCOMES = {
 
 
 def run_fleet(hosts: Sequence[Host], worker: Worker, stop: Stop, *, forks: int, fail_fast: bool) -> Iterator[HostEvent]:
-    """Run `worker` on each host, at most `forks` at once, and yield every event; each host's last is HostFinished.
+    """Start `worker` on each host, at most `forks` at once, and return every event; each host's last is HostFinished.
 
-    A host's outcome is "crashed" until evidence replaces it: a worker that dies of an unforeseen error is told as
-    such, and its host is never taken for done.
+    The workers are at work when this returns. A host's outcome is "crashed" until evidence replaces it: a worker that
+    dies of an unforeseen error is told as such, and its host is never taken for done.
     """
     events: queue.Queue[HostEvent] = queue.Queue(BACKLOG)
     waiting: queue.SimpleQueue[Host] = queue.SimpleQueue()
@@ -67,7 +67,7 @@ def run_fleet(hosts: Sequence[Host], worker: Worker, stop: Stop, *, forks: int, 
     ]
     for thread in threads:
         thread.start()
-    yield from _until_all_finished(events, hosts, stop)
+    return _until_all_finished(events, hosts, stop)
 
 
 def _until_all_finished(events: queue.Queue[HostEvent], hosts: Sequence[Host], stop: Stop) -> Iterator[HostEvent]:

@@ -196,7 +196,10 @@ held_locks() {
     done
     if [ $# -gt 0 ] && [ -r /proc/locks ]; then
         # Inode and path of each file, one word each, against the words "pid device:inode" of each lock.
-        locks=$(cat /proc/locks 2>/dev/null)
+        locks=
+        while IFS= read -r line; do
+            locks=$locks$line$newline
+        done </proc/locks
         # shellcheck disable=SC2046 # words, on purpose: the paths above have no spaces
         set -- $(stat -c '%i %n' -- "$@" 2>/dev/null)
         while [ $# -ge 2 ]; do
@@ -495,24 +498,17 @@ other_vendors() {
 
 # gpus: the three questions to the driver run at the same time; each answer waits in its pipe for the one before it.
 gpus() {
-    if ! command -v nvidia-smi >/dev/null 2>&1; then
-        say gpu.smi absent
-    elif ! command -v timeout >/dev/null 2>&1; then
-        say gpu.smi unasked
-        say problem "there is no timeout: nvidia-smi was not asked, because it can hang for ever"
-    else
-        say gpu.smi present
-        smi gpu.header | {
-            smi gpu.apps --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv,noheader,nounits | {
-                smi gpu.list -L | {
-                    smi_query </dev/null
-                    cat
-                }
+    say gpu.smi present
+    smi gpu.header | {
+        smi gpu.apps --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv,noheader,nounits | {
+            smi gpu.list -L | {
+                smi_query </dev/null
                 cat
             }
             cat
         }
-    fi
+        cat
+    }
 }
 
 # login: sets $uid $user $home $shell from the user database; the environment's HOME counts where it is a path.
@@ -624,13 +620,22 @@ main() {
     unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
     set +e +u
     if [ -r /proc/uptime ]; then read -r line _ </proc/uptime && say began "$line"; fi
-    # The driver is asked first, in the background; its answer waits in the pipe until all else is said. A process that
-    # hangs in the kernel cannot be killed: then the pipe is left, and nobody waits for it. exec, because a redirection of
-    # the function would keep a copy of the connection's stderr open in its process.
-    { exec 2>/dev/null && gpus & } | {
-        everything "$@" </dev/null
-        if command -v timeout >/dev/null 2>&1; then limited 20 cat; else cat; fi
-    } 2>/dev/null
+    if ! command -v nvidia-smi >/dev/null 2>&1; then
+        say gpu.smi absent
+        everything "$@" 2>/dev/null
+    elif ! command -v timeout >/dev/null 2>&1; then
+        say gpu.smi unasked
+        say problem "there is no timeout: nvidia-smi was not asked, because it can hang for ever"
+        everything "$@" 2>/dev/null
+    else
+        # The driver is asked first, in the background; its answer waits in the pipe until all else is said. A process
+        # that hangs in the kernel cannot be killed: then the pipe is left, and nobody waits for it. exec, because a
+        # redirection of the function would keep a copy of the connection's stderr open in its process.
+        { exec 2>/dev/null && gpus & } | {
+            everything "$@" </dev/null
+            limited 20 cat
+        } 2>/dev/null
+    fi
     if [ -r /proc/uptime ]; then read -r line _ </proc/uptime && say ended "$line"; fi
     say end ""
 }
