@@ -7,9 +7,10 @@ import secrets
 import shlex
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from provision.cli.asking import Asking
 from provision.cli.signals import stopping
 from provision.engine.converge import Converger, Goal
 from provision.engine.fleet import run_fleet
@@ -52,10 +53,17 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
     stop = Stop()
     holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
     ready = threading.Event()
+    settings, asking = selection.settings, Asking(stop)
+    if settings.ask_passphrase is not None and settings.ask_password is not None:
+        settings = replace(
+            settings,
+            ask_passphrase=asking.through(settings.ask_passphrase),
+            ask_password=asking.through(settings.ask_password),
+        )
 
     def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
         def connect() -> Link:
-            link = SshLink(selection.routes[host.name], selection.settings)
+            link = SshLink(selection.routes[host.name], settings)
             ready.wait()
             return link
 
@@ -78,6 +86,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
     events = run_fleet(selection.hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast)
     face = _face(name, argv, asked, selection)
     with stopping(stop, face):
+        asking.begin(face.quiet)
         ready.set()
         for event in events:
             face.take(event)

@@ -110,6 +110,11 @@ class Terminal:
             self._process.wait()
         os.close(self._master)
 
+    @property
+    def screen(self) -> int:
+        """The descriptor of the terminal's own end."""
+        return self._master
+
     def expect(self, text: str) -> None:
         """Wait until the command has said this since the last expectation."""
         seen = ""
