@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.end_to_end.laptop import Laptop
     from tests.lab.lab import Lab
 
-PASSWORD = "correct horse battery"  # noqa: S105 - of a host that lives as long as the test
+PASSWORD = "correct horse battery"
 INTERRUPT = b"\x03"
 
 
