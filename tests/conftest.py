@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
 
 pytest_plugins = ["tests.lab.fixtures"]
+
+
+def pytest_configure() -> None:
+    """Take hang-ups as a terminal gives them: below `nohup` every child of ours would ignore them."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -36,7 +36,7 @@ soak = pytest.mark.soak
         pytest.param({"container": True}, id="container"),
         pytest.param({"loss_percent": 2.0}, id="loss", marks=soak),
         pytest.param({"noexec_tmp": True}, id="noexec /tmp", marks=soak),
-        pytest.param({"without": ("fuser", "rsync", "gzip")}, id="few programs", marks=soak),
+        pytest.param({"without": ("fuser", "rsync")}, id="few programs", marks=soak),
     ],
 )
 def test_an_awkward_host_gets_there(lab: Lab, laptop: Laptop, knobs: dict[str, Any]) -> None:
@@ -45,6 +45,17 @@ def test_an_awkward_host_gets_there(lab: Lab, laptop: Laptop, knobs: dict[str, A
     gets_there(laptop, box, outcomes=("changed",))
     # One for each of `up`, `verify` and `up` again, and for each a second one where the lease takes a session.
     assert box.connections() <= (6 if knobs.get("max_sessions") else 3)
+
+
+@pytest.mark.parametrize("missing", ["gzip", "base64"])
+def test_a_host_that_cannot_unpack_is_sent_its_scripts_as_they_are(lab: Lab, laptop: Laptop, missing: str) -> None:
+    box = lab.host("box", without=(missing,))
+    laptop.hosts([box])
+    only_command(laptop, "echo ran")
+    answer = laptop.type("up", "--json")
+    assert (answer.code, answer.document["hosts"]["box"]["outcome"]) == (0, "changed"), answer
+    assert answer.document["hosts"]["box"]["facts"]["system"]["kernel"]
+    idle(box)
 
 
 @pytest.mark.parametrize("how", ["no program to do it", "no way to the server"])
