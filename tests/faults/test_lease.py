@@ -189,9 +189,9 @@ def test_a_run_whose_link_breaks_while_it_waits_for_its_turn_keeps_waiting(
 def test_processes_that_a_step_left_behind_are_named_instead_of_waited_for_without_end(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from provision.engine import converge
+    from provision.engine import settle
 
-    monkeypatch.setattr(converge, "LEFTOVER_SECONDS", 3.0)
+    monkeypatch.setattr(settle, "LEFTOVER_SECONDS", 3.0)
     box = lab.host("box")
     box.run(
         "d=/home/ubuntu/.provision; mkdir -m 700 -p $d/steps/old; : >$d/steps/old/ready; echo was >$d/steps/old/log; "

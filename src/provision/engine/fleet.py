@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 import time
@@ -117,17 +118,28 @@ def _one(host: Host, worker: Worker, emit: Emit, stop: Stop) -> HostFinished:
         if isinstance(told, UnreachableError) or told.kind == "link":
             outcome = Outcome.UNREACHABLE
         return HostFinished(
-            outcome, Failure(told.kind, told.message, told.exit_code, told.hint, told.detail), left=error.left
+            outcome,
+            Failure(told.kind, told.message, told.exit_code, told.hint, told.detail, error.known),
+            left=error.left,
         )
+    except OSError as error:
+        if error.errno not in {errno.EMFILE, errno.ENFILE}:
+            return _crashed(error)
+        text = "this machine lets us open no more files"
+        hint = "ulimit -n 4096, or fewer hosts at once: --forks 8"
+        return HostFinished(Outcome.UNREACHABLE, Failure("network", text, 3, hint))
     except Exception as error:  # noqa: BLE001 - a bug in one host's work must not take the others down
-        detail = traceback.format_exc()
-        return HostFinished(
-            Outcome.CRASHED,
-            Failure(
-                "bug",
-                f"{type(error).__name__}: {error}",
-                1,
-                "this is a bug of provision: please report it",
-                detail,
-            ),
-        )
+        return _crashed(error)
+
+
+def _crashed(error: Exception) -> HostFinished:
+    return HostFinished(
+        Outcome.CRASHED,
+        Failure(
+            "bug",
+            f"{type(error).__name__}: {error}",
+            1,
+            "this is a bug of provision: please report it",
+            traceback.format_exc(),
+        ),
+    )

@@ -8,8 +8,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from provision.engine.mask import Mask
 from provision.errors import InterruptedRunError, LinkLostError, StepFailedError, UnreachableError
-from provision.events import CommandRan, LinkLost, StepOutput
+from provision.events import CommandRan, LinkLost, StepFinished, StepOutput, StepStarted
 from provision.model.plan import Detached, Fetch, Finding, Program, Run, Severity
 from provision.remote import catalogue
 
@@ -48,6 +49,17 @@ class Performer:
         self.state_dir = state_dir
         self._regain = regain
         self.findings: list[Finding] = []
+
+    def carry_out(self, step: Step, number: int, total: int) -> None:
+        """Do what the step says, and tell its begin and its end; raises as `perform` does."""
+        self.emit(StepStarted(step, number, total))
+        started = time.monotonic()
+        ok = False
+        try:
+            self.perform(step)
+            ok = True
+        finally:
+            self.emit(StepFinished(step, time.monotonic() - started, ok))
 
     def perform(self, step: Step) -> None:
         """Do what the step says.
@@ -190,7 +202,7 @@ class Lines:
 
     def __init__(self, emit: Emit, hidden: tuple[str, ...]) -> None:
         self._emit = emit
-        self._hidden = hidden
+        self._mask = Mask(hidden)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._part = ""
         self.bytes = 0
@@ -209,20 +221,19 @@ class Lines:
             self.end()
 
     def end(self) -> None:
-        """Show what is left without a newline."""
-        part, self._part = self._part, ""
+        """Show what is left without a newline, but for the begin of a secret: its rest may come yet."""
+        part, self._part = self._mask.split(self._part)
         self._show(part)
 
     def finish(self) -> None:
         """Show what is left when nothing more can come, half a character included."""
-        self._part += self._decoder.decode(b"", final=True)
-        self.end()
+        part, self._part = self._part + self._decoder.decode(b"", final=True), ""
+        self._show(part)
 
     def _show(self, line: str) -> None:
         if not line.strip():
             return
-        for text in self._hidden:
-            line = line.replace(text, "***")
+        line = self._mask.hide(line)
         # A line without measure goes on in pieces: it waits, is logged and shown several times over.
         for at in range(0, len(line), LONGEST_LINE):
             self._emit(StepOutput(line[at : at + LONGEST_LINE]))

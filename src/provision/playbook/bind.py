@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Binder:
     """Reads each environment file once, for all hosts of a run."""
 
-    def __init__(self, playbook: Playbook, project: Project, pins: Pins) -> None:
+    def __init__(self, playbook: Playbook, project: Project, pins: Pins, *, build_anyway: bool = False) -> None:
+        self._build_anyway = build_anyway
         self._playbook = playbook
         self._project = project
         self._pins = pins
@@ -82,6 +83,7 @@ class Binder:
             miniconda.prefix,
             host,
             miniconda.accept_tos,
+            self._build_anyway,
         )
 
     def _chosen(self, options: EnvironmentOptions) -> ProjectEnvironment | None:

@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from provision.decode import Rule, printable
 from provision.decode.checks import ONE_LINE, OWN_FOLDER, REMOTE_PATH
 from provision.project import INNER_PATH, PROJECT_NAME, Variants
 
-_CONDA_VERSION = re.compile(r"(py\d{2,3}_)?\d{2}\.\d{1,2}(\.\d{1,2}(-\d{1,2})?)?")
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def _version(value: str) -> str:
-    if not _CONDA_VERSION.fullmatch(value):
-        raise ValueError(f"'{printable(value)}', expected a Miniconda version such as 25.11.1-1 or py313_25.11.1-1")
-    return value
+def _like(pattern: str, expected: str) -> Callable[[str], str]:
+    """Return a check that a whole text is of a pattern; `expected` says in words what that is."""
+
+    def check(value: str) -> str:
+        # Compiled at its first use: most runs ask few of these.
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"'{printable(value)}', expected {expected}")
+        return value
+
+    return check
 
 
-def _minimum(value: str) -> str:
-    if not re.fullmatch(r"\d{1,2}\.\d{1,2}(\.\d{1,2})?", value):
-        raise ValueError(f"'{printable(value)}', expected a conda version such as 24.9")
-    return value
-
-
-def _python(value: str) -> str:
-    if not re.fullmatch(r"3\.\d{1,2}(\.\d{1,2})?", value):
-        raise ValueError(f"'{printable(value)}', expected a Python version such as 3.11")
-    return value
+_version = _like(
+    r"(py\d{2,3}_)?\d{2}\.\d{1,2}(\.\d{1,2}(-\d{1,2})?)?",
+    "a Miniconda version such as 25.11.1-1 or py313_25.11.1-1",
+)
+_minimum = _like(r"\d{1,2}\.\d{1,2}(\.\d{1,2})?", "a conda version such as 24.9")
+_python = _like(r"3\.\d{1,2}(\.\d{1,2})?", "a Python version such as 3.11")
+_digits = _like(r"[0-9a-fA-F]{64}", "a SHA-256 of 64 hexadecimal digits")
+_permissions = _like(r"0?[0-7]{3}", "file permissions such as 0644")
 
 
 def _sha256(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
-        raise ValueError(f"'{printable(value)}', expected a SHA-256 of 64 hexadecimal digits")
-    return value.lower()
+    return _digits(value).lower()
+
+
+def _mode(value: str) -> str:
+    return _permissions(value).rjust(4, "0")
 
 
 def _installer(value: str) -> str:
@@ -51,12 +58,6 @@ def _package(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._:=~-]{0,127}", value):
         raise ValueError(f"'{printable(value)}' is not the name of a package")
     return value
-
-
-def _mode(value: str) -> str:
-    if not re.fullmatch(r"0?[0-7]{3}", value):
-        raise ValueError(f"'{printable(value)}', expected file permissions such as 0644")
-    return value.rjust(4, "0")
 
 
 def _shell(value: str) -> str:

@@ -36,5 +36,5 @@ def room(facts: Facts, path: str, need: int, what: str) -> Iterable[Finding]:
             f"{what} needs {need / 1e9:.1f} GB, and {disk.mount} has {disk.free / 1e9:.1f} GB free",
             "free some, or name a larger disk: `state_dir:` in hosts.yaml, `prefix:` in the playbook",
         )
-    if disk.free_inodes is not None and 0 < disk.free_inodes < 20_000:  # noqa: PLR2004 - a base prefix has about 15,000 files
+    if disk.free_inodes is not None and disk.free_inodes < 20_000:  # noqa: PLR2004 - a base prefix has about 15,000 files
         yield error("INODES-FEW", f"{disk.mount} has {disk.free_inodes} inodes free", "name another disk")

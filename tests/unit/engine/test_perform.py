@@ -153,6 +153,68 @@ def test_a_secret_in_several_pieces_is_hidden_too(size: int) -> None:
     assert shown == [StepOutput("it is ***, yes")]
 
 
+@pytest.mark.parametrize("cut", range(1, len("hunter22")))
+def test_a_silence_in_the_middle_of_a_secret_shows_no_part_of_it(cut: int) -> None:
+    shown: list[Event] = []
+    lines = Lines(shown.append, ("hunter22",))
+    lines.feed(b"it is " + b"hunter22"[:cut])
+    lines.end()
+    lines.end()
+    lines.feed(b"hunter22"[cut:] + b", yes\n")
+    assert shown == [StepOutput("it is "), StepOutput("***, yes")]
+    assert lines.tail == ["it is ", "***, yes"]
+
+
+def test_what_only_began_like_a_secret_is_shown_with_what_follows() -> None:
+    shown: list[Event] = []
+    lines = Lines(shown.append, ("hunter22",))
+    lines.feed(b"a hunt")
+    lines.end()
+    lines.feed(b"ing dog")
+    lines.finish()
+    assert shown == [StepOutput("a "), StepOutput("hunting dog")]
+
+
+@pytest.mark.parametrize("secrets", [("hunter", "hunter22"), ("hunter22", "hunter")])
+def test_a_secret_that_begins_with_another_one_leaves_nothing_readable(secrets: tuple[str, ...]) -> None:
+    shown: list[Event] = []
+    lines = Lines(shown.append, secrets)
+    lines.feed(b"it is hunter")
+    lines.end()
+    lines.feed(b"22\n")
+    assert shown == [StepOutput("it is "), StepOutput("***")]
+
+
+@given(
+    words=st.lists(st.sampled_from(["abab", "ab", "ba", "abc", "a", "c", "x"]), max_size=20),
+    secrets=st.sampled_from([("abab",), ("abc", "bab"), ("aa", "abab"), ("caca",)]),
+    cuts=st.sets(st.integers(0, 60)),
+)
+def test_no_secret_is_read_across_two_shown_pieces(words: list[str], secrets: tuple[str, ...], cuts: set[int]) -> None:
+    text = "".join(words)
+    told = []
+    for pauses in (set(), cuts):
+        shown: list[Event] = []
+        lines = Lines(shown.append, secrets)
+        for at, character in enumerate(text):
+            if at in pauses:
+                lines.end()
+            lines.feed(character.encode())
+        lines.finish()
+        told.append("".join(one.line for one in shown if isinstance(one, StepOutput)))
+    assert told[0] == told[1]
+    assert not any(one in told[1] for one in secrets)
+
+
+def test_a_secret_across_the_length_at_which_a_line_is_cut_is_hidden() -> None:
+    shown: list[Event] = []
+    lines = Lines(shown.append, ("hunter22",))
+    lines.feed(b"x" * ((1 << 16) - 3) + b"hunt")
+    lines.feed(b"er22 is it\n")
+    told = "".join(one.line for one in shown if isinstance(one, StepOutput))
+    assert told == "x" * ((1 << 16) - 3) + "*** is it"
+
+
 def test_the_users_variables_reach_every_program_and_no_log() -> None:
     env = (("HF_ENDPOINT", "https://mirror.example/'x'"), ("HTTPS_PROXY", "http://me:hunter22@proxy:3128"))
     host, events, seen = ModelHost(), list[object](), list[Program]()

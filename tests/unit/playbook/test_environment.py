@@ -364,6 +364,40 @@ def test_the_room_is_judged_by_what_this_build_needs(
     assert codes(seen, task(spec=spec)) == expected
 
 
+FULL = (disk(STATE, free=0, free_inodes=100),)
+KILLED = generation(f"1-{WANTED[:8]}", WANTED, marker=None)
+
+LEFT: dict[str, tuple[Facts, Severity]] = {
+    "nothing": (facts(disks=FULL), Severity.ERROR),
+    "a killed first build": (have(KILLED, current=None, disks=FULL), Severity.WARNING),
+    "a killed build beside the one in use": (have(OLD, MARKERLESS, current=WAS, disks=FULL), Severity.WARNING),
+    "a rejected build": (have(OLD, REJECTED, current=WAS, disks=FULL), Severity.WARNING),
+    "a rejected build that is still in use": (have(REJECTED, disks=FULL), Severity.ERROR),
+    "builds that are kept": (have(OLD, DRIFTED, current=WAS, disks=FULL), Severity.ERROR),
+    "a killed build of another environment": (
+        facts(environments=(environment(KILLED, name="other"),), disks=FULL),
+        Severity.ERROR,
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", LEFT)
+def test_a_full_disk_forbids_no_build_that_first_removes_what_a_kill_or_a_rejection_left(situation: str) -> None:
+    seen, severity = LEFT[situation]
+    found = list(task().objections(seen))
+    assert [(one.code, one.severity) for one in found] == [("DISK-SMALL", severity), ("INODES-FEW", severity)]
+    assert all(("frees some" in one.message) == (severity is Severity.WARNING) for one in found)
+
+
+def test_what_is_left_of_a_kill_makes_a_disk_neither_writable_nor_executable() -> None:
+    unfit = (disk(STATE, writable=False, noexec=True),)
+    found = list(task().objections(have(KILLED, current=None, disks=unfit)))
+    assert [(one.code, one.severity) for one in found] == [
+        ("NOT-WRITABLE", Severity.ERROR),
+        ("NOEXEC", Severity.ERROR),
+    ]
+
+
 def test_noexec_of_the_state_folder_is_told_before_the_build() -> None:
     assert codes(facts(disks=(disk(STATE, noexec=True, mount="/tmp"),))) == ["NOEXEC"]
 

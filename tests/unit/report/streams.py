@@ -22,15 +22,18 @@ from provision.events import (
     StepStarted,
     Waiting,
 )
-from provision.model.facts import CondaLink, EnvironmentFacts, Facts, Gpu, GpuFacts, System
+from provision.model.facts import Gpu
 from provision.model.plan import Finding, Later, Outcome, Plan, Program, Run, Severity, Step
 from provision.report.face import Face
+from tests.facts_builder import a10, environment, facts, link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.events import Event
+    from provision.model.facts import Facts
 
+CARD = Gpu(0, "GPU-0", "NVIDIA A10", memory_mib=22528)
 INSTALL = Step(
     "install Miniconda 24.11.1 at /home/u/miniconda3",
     "there is no conda at /home/u/miniconda3",
@@ -52,49 +55,18 @@ UNPROVEN = Finding("GPU-UNPROVEN", Severity.ERROR, "no GPU is there, one is expe
 NOTHING_LEFT = Finding("DISK-FULL", Severity.ERROR, "2 GiB free, 9 GiB needed", "set state_dir to a larger disk")
 
 
-def facts(*, gpus: int = 1) -> Facts:
-    """A rented box with that many GPUs and one environment in use."""
-    system = System(
-        kernel="6.8.0",
-        architecture="x86_64",
-        os="Ubuntu 24.04",
-        os_id="ubuntu debian",
-        libc="glibc",
-        glibc="2.39",
-        hostname="box",
-        user="u",
-        uid=1000,
-        home="/home/u",
-        login_shell="/bin/bash",
-        sudo="nopasswd",
-        clock=1_700_000_000,
-        boot_id="b",
-        machine_id="m",
-        virtualisation="kvm",
-        cloud="aliyun",
-        init="systemd",
-        cpus=8,
-        memory=32 << 30,
-        memory_limit=None,
-        shm=16 << 30,
-    )
-    cards = tuple(Gpu(n, f"GPU-{n}", "NVIDIA A10", memory_mib=22528) for n in range(gpus))
-    return Facts(
-        system=system,
-        state_dir="/home/u/.provision",
-        workdir="/home/u/work",
-        gpu=GpuFacts(nvidia_smi=0, gpus=cards, driver="550.54") if gpus else GpuFacts(),
-        environments=(EnvironmentFacts("mymodel", "mymodel", "1-3f2a91bc"),),
-        conda_links=(
-            CondaLink("mymodel", "/home/u/.provision/envs/mymodel/mymodel/current"),
-            CondaLink("theirs", None),
-        ),
+def seen() -> Facts:
+    """A rented box with one GPU and one environment in use, beside one that is not ours."""
+    return facts(
+        gpu=a10(gpus=(CARD,), driver="550.54"),
+        environments=(environment(current="1-3f2a91bc"),),
+        conda_links=(link(), link(None, "theirs")),
     )
 
 
 def begun(name: str) -> list[Event]:
     """The events of a host up to its facts."""
-    return [HostStarted(f"{name} (u@192.0.2.1:22)"), Connected(0.4), Probed(facts(), 0.3)]
+    return [HostStarted(f"{name} (u@192.0.2.1:22)"), Connected(0.4), Probed(seen(), 0.3)]
 
 
 def converged(name: str) -> list[Event]:
@@ -108,7 +80,7 @@ def changed(name: str) -> list[Event]:
         HostStarted(f"{name} (u@192.0.2.1:22)"),
         Note("host key SHA256:abc accepted and recorded"),
         Connected(0.4),
-        Probed(facts(), 0.3),
+        Probed(seen(), 0.3),
         Planned(Plan((INSTALL, BUILD, CHECK, SWITCH))),
         Waiting("held by ann@laptop: waiting"),
         StepStarted(INSTALL, 1, 4),
@@ -126,7 +98,7 @@ def changed(name: str) -> list[Event]:
         StepFinished(CHECK, 2.0, ok=True),
         StepStarted(SWITCH, 2, 2),
         StepFinished(SWITCH, 0.1, ok=True),
-        Probed(facts(), 0.3),
+        Probed(seen(), 0.3),
         Planned(Plan(), final=True),
         Judged((OLD_DRIVER,)),
         HostFinished(Outcome.CHANGED),

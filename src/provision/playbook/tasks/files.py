@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from provision.model.facts import Facts
 
 
-IN_THE_WAY = {"directory": "a folder", "other": "a device, socket or pipe"}
+IN_THE_WAY = {"directory": "a folder", "other": "a device, a socket, a pipe, or a link that leads nowhere"}
 """Answers of the probe for what must not be replaced, and what to call it."""
 
 

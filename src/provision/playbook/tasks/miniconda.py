@@ -87,13 +87,13 @@ class MinicondaTask:
             yield error(
                 "TOOL-MISSING",
                 f"the host has no {', '.join(missing)}",
-                "install util-linux, coreutils and bash there",
+                "install util-linux, coreutils, tar and bash there",
             )
         if not facts.home_owned:
             yield error(
                 "HOME-WRITABLE",
-                f"others can write {system.home}, so they could replace what is installed there",
-                f"chmod go-w {system.home}",
+                f"others own or can write {system.home}, so they could replace what is installed there",
+                f"chmod go-w {system.home}   (and chown it to {system.user})",
             )
         prefix = expand(self.options.prefix, system.home)
         conda = facts.conda(prefix)

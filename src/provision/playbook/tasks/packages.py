@@ -56,13 +56,13 @@ class PackagesTask:
         if manager is None:
             yield from self.judge(facts)
         elif missing and facts.system.sudo not in {"root", "nopasswd"}:
-            line = f"sudo {manager} install {' '.join(missing)}"
-            yield error(
-                "SUDO-NEEDED",
-                f"{', '.join(missing)} must be installed as root, and {facts.system.user} may not use sudo "
-                "without a password",
-                f"type it there: {line}",
-            )
+            line = f"{manager} install {' '.join(missing)}"
+            needed = f"{', '.join(missing)} must be installed as root, and "
+            if facts.system.sudo == "none":
+                yield error("SUDO-NEEDED", f"{needed}the host has no sudo", f"type it there as root: {line}")
+            else:
+                why = f"{facts.system.user} may not use sudo without a password"
+                yield error("SUDO-NEEDED", needed + why, f"type it there: sudo {line}")
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
         """Say what no step can cure; what is missing is in the plan."""

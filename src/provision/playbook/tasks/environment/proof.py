@@ -1,0 +1,103 @@
+"""The checks that prove a generation: what is installed is read back, and imported; the record of a passed one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from provision.model.plan import Finding, Run, Severity, Step
+from provision.remote import catalogue
+
+if TYPE_CHECKING:
+    from provision.model.facts import Facts, Generation
+    from provision.playbook.tasks.environment.request import Request, Wanted
+
+REPEATED = "`verify` repeats every check"
+
+
+def read_back(request: Request, facts: Facts, wanted: Wanted, generation: str, *, reject: bool) -> Step:
+    """Return the step that compares what is installed with what was asked for; `reject`: it is not in use yet."""
+    spec = wanted.spec
+    prefix = f"{wanted.base}/{generation}"
+    gpu = wanted.gpu
+
+    def judge(output: bytes) -> tuple[Finding, ...]:
+        from provision.environment.readback import judge_output
+
+        found = judge_output(spec.dependencies, spec.pip, output, cuda_expected=gpu)
+        if reject:
+            return found
+        # In use and damaged below what the probe can see: `up` trusts its record until somebody says so.
+        fix = f"`echo damaged >{prefix}/.provision-rejected` there, then `provision up` builds it anew"
+        return tuple(replace(one, fix=fix) if one.severity is Severity.ERROR else one for one in found)
+
+    return Step(
+        f"read back {request.name} {generation}",
+        "conda's exit code does not say what was installed" if reject else REPEATED,
+        Run(
+            catalogue.python(f"{request.conda(facts)}/bin/python", "list_packages.py", (prefix,), timeout=300),
+            judge=judge,
+            on_fail=catalogue.reject_generation(prefix, "not what was asked for") if reject else None,
+        ),
+        changed=False,
+    )
+
+
+def deep_check(
+    request: Request, facts: Facts, wanted: Wanted, generation: Generation, *, reject: bool, record: bool = True
+) -> Step:
+    """Return the step that imports what the generation is for, by its own interpreter."""
+    # Imported late: a converged host needs neither the question nor the judge.
+    from provision.environment.deepcheck import judge_deep_check, question
+
+    spec = wanted.spec
+    prefix = f"{wanted.base}/{generation.name}"
+    nonce = hashlib.sha256(prefix.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    machine = facts.system.machine_id or "none"
+    text = json.dumps({"format": 1, "depends": _depends(facts, generation)}, separators=(",", ":"))
+
+    def judge(output: bytes) -> tuple[Finding, ...]:
+        return judge_deep_check(output, nonce, spec.dependencies, spec.pip)
+
+    return Step(
+        f"import what {request.name} {generation.name} is for",
+        "it was not proven on this boot, with this driver and these packages" if record else REPEATED,
+        Run(
+            catalogue.python(
+                f"{prefix}/bin/python",
+                "deep_check.py",
+                (nonce,),
+                prefix=prefix,
+                data=question(spec.dependencies, spec.pip),
+                timeout=1200,
+            ),
+            judge=judge,
+            on_pass=catalogue.write_record(facts.state_dir, machine, _record_name(request), text) if record else None,
+            on_fail=catalogue.reject_generation(prefix, "it does not import") if reject else None,
+        ),
+        changed=False,
+    )
+
+
+def proven(request: Request, facts: Facts, generation: Generation) -> bool:
+    """Whether a deep check passed under all that holds now."""
+    record = facts.record(_record_name(request))
+    return record is not None and record.get("depends") == _depends(facts, generation)
+
+
+def _record_name(request: Request) -> str:
+    return f"deep-{request.project}-{request.name}"
+
+
+def _depends(facts: Facts, generation: Generation) -> dict[str, Any]:
+    """Return everything that a passed check holds for: when any of it changes, it is repeated."""
+    return {
+        "boot": facts.system.boot_id,
+        "driver": facts.gpu.driver_loaded or facts.gpu.driver,
+        "gpus": [one.uuid for one in facts.gpu.gpus],
+        "generation": generation.name,
+        "packages": generation.packages,
+        "script": catalogue.script_digest("deep_check.py"),
+    }

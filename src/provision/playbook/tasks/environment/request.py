@@ -1,0 +1,111 @@
+"""What a playbook asks for, and which environment that is on one host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.environment.digest import digest
+from provision.gpu import newest_cuda
+from provision.playbook.paths import expand
+
+if TYPE_CHECKING:
+    from provision.environment.spec import EnvironmentSpec
+    from provision.model.facts import Facts
+    from provision.model.host import Host
+
+PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
+NO_CUDA = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One environment file, and the kind of host that it is for."""
+
+    kind: str | None
+    """``gpu``, ``cpu``, or ``None`` for both."""
+    spec: EnvironmentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The environment that one host must have, worked out from its facts."""
+
+    variant: Variant
+    digest: str
+    cuda: str
+    """Version for ``__cuda``; ``none`` on a host without a GPU."""
+    base: str
+    """Folder of the environment's generations on the host."""
+    link: str
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """What is asked for."""
+        return self.variant.spec
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it must compute on a GPU."""
+        return self.cuda != NO_CUDA
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One conda environment of a project, as a playbook asks for it on one host."""
+
+    project: str
+    name: str
+    variants: tuple[Variant, ...]
+    prefix: str
+    """The conda that builds it, as the playbook says."""
+    host: Host
+    accept_tos: bool
+    build_anyway: bool = False
+    """The user wants a build even where its CUDA does not go with the driver or the cards."""
+
+    @property
+    def link_name(self) -> str:
+        """The name that `conda activate` takes."""
+        return self.variants[0].spec.name
+
+    def channels(self, spec: EnvironmentSpec) -> tuple[str, ...]:
+        """Return the channels by the URLs that this host's mirror serves them from."""
+        served: dict[str, list[str]] = {}
+        for name, url in self.host.mirror.channels if self.host.mirror else ():
+            served.setdefault(name, []).append(url)
+        return tuple(dict.fromkeys(url for one in spec.channels for url in served.get(one, [one])))
+
+    def conda(self, facts: Facts) -> str:
+        """Return the absolute prefix of the conda that builds it."""
+        return expand(self.prefix, facts.system.home)
+
+    def kind(self, facts: Facts) -> str:
+        """Return the kind of host, by what it has or is expected to have: ``gpu`` or ``cpu``."""
+        expect = self.host.expect
+        there = facts.gpu.gpus or facts.gpu.driver
+        return "gpu" if there or expect.gpus or expect.cuda is not None else "cpu"
+
+    def wanted(self, facts: Facts) -> Wanted | None:
+        """Return what the host must have; ``None`` where no file is for a host of its kind."""
+        kind = self.kind(facts)
+        variant = next((one for one in self.variants if one.kind in (None, kind)), None)
+        platform = PLATFORMS.get(facts.system.architecture)
+        if variant is None or platform is None:
+            return None
+        cuda = self._cuda(facts) if kind == "gpu" else NO_CUDA
+        return Wanted(
+            variant,
+            digest(variant.spec, platform, variant.kind, cuda=cuda != NO_CUDA),
+            cuda,
+            f"{facts.state_dir}/envs/{self.project}/{self.name}",
+            f"{facts.system.home}/.conda/envs/{self.link_name}",
+        )
+
+    def _cuda(self, facts: Facts) -> str:
+        """Return the version for ``__cuda``: what the driver serves, or what is expected of a box without its GPU."""
+        if facts.gpu.cuda:
+            return facts.gpu.cuda
+        driver = facts.gpu.driver or facts.gpu.driver_loaded
+        served = newest_cuda(driver) if driver else None
+        return served or self.host.expect.cuda or NO_CUDA
