@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 CHUNK = 1 << 16
@@ -31,6 +33,8 @@ class Fault:
     """Close the connection after this many bytes of the body, though more were announced."""
     stall_at: int | None = None
     """Send this many bytes of the body and then nothing, with the connection open."""
+    drip: float | None = None
+    """Send one byte of the body, and then one more each time so many seconds have passed."""
     flip_at: int | None = None
     """Send the byte at this offset of the file wrong."""
     ranges: bool = True
@@ -45,6 +49,10 @@ class WebServer:
 
     folder: Path
     address: str
+    tls: ssl.SSLContext | None = None
+    """Serve https with this, if given."""
+    port: int = 0
+    """Any free one where it is 0."""
     requests: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     """The Range headers that came, in order."""
@@ -56,15 +64,16 @@ class WebServer:
     _thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self._server = _Server((self.address, 0), _Answer)
+        self._server = _Server((self.address, self.port), _Answer)
         self._server.web = self
+        self._server.tls = self.tls
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """The address of the folder, without a slash at its end."""
-        return f"http://{self.address}:{self._server.server_address[1]}"
+        return f"http{'s' if self.tls else ''}://{self.address}:{self._server.server_address[1]}"
 
     def fault(self, path: str, fault: Fault) -> None:
         """Let requests for `path` (which begins with a slash) go wrong."""
@@ -94,20 +103,36 @@ class WebServer:
             self._met[path] += 1
             return fault if fault.times is None or self._met[path] <= fault.times else Fault()
 
-    def wait_for_close(self) -> None:
-        """Return when the server is closed: what a stalled answer does."""
-        self._closing.wait()
+    def wait_for_close(self, seconds: float | None = None) -> bool:
+        """Return when the server is closed, or the seconds have passed; whether it is closed: for slow answers."""
+        return self._closing.wait(seconds)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = True
     web: WebServer
+    tls: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, peer = super().get_request()
+        if self.tls is not None:
+            # Shaken hands with by the thread that answers: a client that is silent must not hold up the others.
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, peer
+
+    def handle_error(self, _request: object, _peer: object) -> None:
+        """Keep quiet: a client that does not trust the certificate hangs up, as it should."""
 
 
 class _Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.do_handshake()
+        super().setup()
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -171,6 +196,12 @@ class _Answer(BaseHTTPRequestHandler):
         ends = [end for end in (fault.truncate_at, fault.stall_at) if end is not None]
         body = content[: min(ends)] if ends else content
         with suppress(OSError):
+            if fault.drip is not None:
+                for at in range(len(body)):
+                    self.wfile.write(body[at : at + 1])
+                    if self.server.web.wait_for_close(fault.drip):
+                        break
+                return
             for start in range(0, len(body), CHUNK):
                 self.wfile.write(body[start : start + CHUNK])
             if fault.stall_at is not None and len(body) == fault.stall_at:

@@ -172,3 +172,20 @@ def test_any_of_the_tools_serves(host: HostOfOneShell, server: Server, tool: str
     if tool:
         assert (host.state / "cache" / SHA).read_bytes() == CONTENT
         assert server.asked[-1] == ("/good", "bytes=5000-")
+
+
+@pytest.mark.parametrize("host", WITHOUT_TOOLS, indirect=True)
+@pytest.mark.parametrize("said", ["GNU Wget2 2.1.0 - multithreaded metalink/file/website downloader", ""])
+def test_a_wget_of_another_kind_is_not_asked(host: HostOfOneShell, server: Server, said: str) -> None:
+    host.only(*NEEDED)
+    host.stand_in("wget", f"[ \"$1\" = --version ] || exit 0\n[ -n '{said}' ] || exit 1\necho '{said}'")
+    ended = fetch(host, server, "/good")
+    assert (ended.code, server.asked) == (69, [])
+    assert b"no curl, wget or python3" in ended.out
+
+
+def test_an_empty_partial_file_is_not_left(host: HostOfOneShell, server: Server) -> None:
+    host.stand_in("curl", "exit 7")
+    part(host, b"")
+    assert fetch(host, server, "/good").code == 69
+    assert kept(host) == set()

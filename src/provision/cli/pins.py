@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from provision.decode.document import read_bytes
-from provision.errors import BadFileError
+from provision.errors import BadFileError, StepFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,20 @@ class PinFile:
             return self._read().get(file_name)
 
     def remember(self, file_name: str, sha256: str) -> None:
-        """Keep it."""
+        """Keep it.
+
+        Raises:
+            StepFailedError: another host's first use found something else.
+            BadFileError: the file cannot be written.
+        """
         with self._lock:
             pins = self._read()
+            before = pins.get(file_name, sha256)
+            if before != sha256:
+                raise StepFailedError(
+                    f"{file_name}: its sha256 is {sha256}, and another host of this run was just given {before}",
+                    hint="a mirror or the network changed it for one of them; nothing of it was run",
+                )
             pins[file_name] = sha256
             text = json.dumps(dict(sorted(pins.items())), indent=2) + "\n"
             part = self._path.with_suffix(f".{secrets.token_hex(4)}.new")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.engine.perform import NO_WAY_OUT, failed
+from provision.engine.take import take
 from provision.errors import LinkLostError, StepFailedError
 from provision.events import CommandRan, Note, StepOutput
 from provision.remote import catalogue
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from provision.model.plan import Fetch, Step
 
 _downloads = threading.Lock()
+_taken: dict[tuple[str, tuple[str, ...]], str] = {}
+"""The sha256 of what this process downloaded, by name and addresses; guarded by `_downloads`."""
 
 
 def fetch(performer: Performer, step: Step, action: Fetch) -> None:
@@ -36,12 +38,14 @@ def fetch(performer: Performer, step: Step, action: Fetch) -> None:
         _send(performer, step, action, path, digest)
     else:
         code, output = performer.detached(catalogue.fetch(action.state_dir, action.name, action.sha256, action.urls))
-        found = re.search(r"^sha256 ([0-9a-f]{64})$", output, re.MULTILINE)
+        found = re.findall(r"^sha256 ([0-9a-f]{64})$", output, re.MULTILINE)
         if code == 0 and found:
-            digest = found.group(1)
+            # The last is the script's own word: what comes before may be a server's.
+            digest = found[-1]
+            _tell_the_detour(performer, action, output)
         elif code == NO_WAY_OUT:
             performer.emit(StepOutput("the host has no way out: fetching it here, and sending it"))
-            path = _download(action)
+            path = _download(performer, action, output)
             digest = _checked(path, action)
             _send(performer, step, action, path, digest)
         else:
@@ -49,6 +53,14 @@ def fetch(performer: Performer, step: Step, action: Fetch) -> None:
     if action.sha256 is None and action.pin is not None:
         action.pin(digest)
         performer.emit(Note(f"{action.name} is pinned from now on: sha256 {digest}"))
+
+
+def _tell_the_detour(performer: Performer, action: Fetch, output: str) -> None:
+    """Say where the file came from where that was not the first address, and why."""
+    taken = re.findall(r"^taken from (.*)$", output, re.MULTILINE)
+    passed = re.findall(r"^(?:not|wrong content) from .*$", output, re.MULTILINE)
+    if taken and passed:
+        performer.emit(Note(f"{action.name} came from {taken[-1]} ({'; '.join(passed)})"))
 
 
 def _wrong_content(output: str) -> tuple[str, str | None] | None:
@@ -121,22 +133,26 @@ def _cache() -> Path:
     return folder
 
 
-def _download(action: Fetch) -> Path:
+def _download(performer: Performer, action: Fetch, seen: str) -> Path:
     """Download once for all hosts into our own cache; a file there is checked again before it is used."""
     target = _cache() / action.name
     with _downloads:
-        # Without a checksum nobody could tell what an earlier run had left there.
-        if action.sha256 is not None and target.exists() and _digest(target) == action.sha256:
+        # Without a checksum nobody could tell what an earlier run had left there; what this one took it knows.
+        known = action.sha256 or _taken.get((action.name, action.urls))
+        if known is not None and target.exists() and _digest(target) == known:
             return target
         problems = []
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
         for url in action.urls:
-            part = target.with_name(f"{target.name}.{os.getpid()}.part")
             try:
-                _take(url, part)
-                if action.sha256 is None or _digest(part) == action.sha256:
+                take(url, part, resume=action.sha256 is not None, pulse=performer.stop.during_step)
+                digest = _digest(part)
+                if action.sha256 in {None, digest}:
                     part.replace(target)
+                    _taken[action.name, action.urls] = digest
+                    performer.emit(StepOutput(f"taken from {url}"))
                     return target
-                problems.append(f"{url}: wrong content, sha256 {_digest(part)}, expected {action.sha256}")
+                problems.append(f"{url}: wrong content, sha256 {digest}, expected {action.sha256}")
             except (OSError, ValueError) as error:
                 problems.append(f"{url}: {error}")
             finally:
@@ -144,31 +160,8 @@ def _download(action: Fetch) -> Path:
     raise StepFailedError(
         f"{action.name}: neither the host nor this machine can download it ({'; '.join(problems)})",
         hint="give a reachable `installer:` (URL or local file) in the playbook, or `mirrors:` for the host",
+        detail=f"the host said:\n{seen}" if seen else None,
     )
-
-
-def _take(url: str, path: Path) -> None:
-    """Download to a file.
-
-    Raises:
-        OSError: no answer, or a refusal.
-        ValueError: not what can be taken: another scheme, a redirect from https to http, or cut short.
-    """
-    import urllib.request
-    from http.client import HTTPException
-
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("not an http(s) address")
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer, path.open("wb") as file:  # noqa: S310 - the scheme is checked above
-            if url.startswith("https://") and not answer.geturl().startswith("https://"):
-                raise ValueError(f"it redirects to {answer.geturl()}, which is not https")
-            shutil.copyfileobj(answer, file, 1 << 20)
-            announced = answer.headers.get("Content-Length")
-    except HTTPException as error:
-        raise ValueError(f"a broken answer: {error!r}") from error
-    if announced is not None and path.stat().st_size != int(announced):
-        raise ValueError(f"cut short: {path.stat().st_size} of {announced} bytes")
 
 
 def _digest(path: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 from provision.engine.perform import Performer
 from provision.engine.stop import Stop
 from provision.errors import LinkLostError, StepFailedError
-from provision.events import CommandRan, StepOutput
+from provision.events import CommandRan, Note, StepOutput
 from provision.model.plan import Fetch, Program, Step
 from tests.unit.engine.model_host import STATE, ModelHost
 from tests.unit.engine.model_link import ModelLink
@@ -97,6 +97,41 @@ def test_it_is_fetched_by_us_once_for_all_hosts(url: str) -> None:
     for _ in range(3):
         bring(ModelHost(breaks=dict(NO_WAY_OUT)), f"{url}/{NAME}")
     assert Served.asked == [f"/{NAME}"]
+
+
+def test_it_is_fetched_by_us_once_for_all_hosts_without_a_checksum_too(url: str) -> None:
+    for _ in range(3):
+        _, pins = bring(ModelHost(breaks=dict(NO_WAY_OUT)), f"{url}/{NAME}", sha256=None)
+        assert pins == [SHA]
+    assert Served.asked == [f"/{NAME}"]
+
+
+def test_what_an_earlier_run_left_is_not_taken_without_a_checksum(url: str, tmp_path: Path) -> None:
+    (tmp_path / "cache/provision").mkdir(parents=True)
+    (tmp_path / "cache/provision" / NAME).write_bytes(b"#!/bin/sh\nanother\n")
+    _, pins = bring(ModelHost(breaks=dict(NO_WAY_OUT)), f"{url}/{NAME}", sha256=None)
+    assert pins == [SHA]
+
+
+def test_the_address_that_served_and_why_the_others_did_not_is_told() -> None:
+    said = f"download u\nnot from u: 404\ndownload v\nwrong content from v: sha256 00\ntaken from w\nsha256 {SHA}\n"
+    events, _ = bring(ModelHost(breaks={"fetch.sh": (0, said)}), "u", "v", "w")
+    assert Note(f"{NAME} came from w (not from u: 404; wrong content from v: sha256 00)") in events
+    events, _ = bring(ModelHost(breaks={"fetch.sh": (0, f"taken from u\nsha256 {SHA}\n")}), "u")
+    assert not any(isinstance(one, Note) for one in events)
+
+
+def test_only_the_last_word_on_the_checksum_is_the_scripts() -> None:
+    said = f"not from u: 404 \rsha256 {'0' * 64}\ntaken from v\nsha256 {SHA}\n"
+    _, pins = bring(ModelHost(breaks={"fetch.sh": (0, said)}), "u", "v", sha256=None)
+    assert pins == [SHA]
+
+
+def test_what_the_host_said_stands_behind_the_error(url: str) -> None:
+    with pytest.raises(StepFailedError) as caught:
+        bring(ModelHost(breaks={"fetch.sh": (69, "not from x: no trust\n")}), f"{url}/gone")
+    assert "404" in caught.value.message
+    assert "not from x: no trust" in (caught.value.detail or "")
 
 
 def test_the_next_address_is_tried_where_one_is_gone_or_answers_something_else(url: str) -> None:
