@@ -116,6 +116,26 @@ def test_a_changed_jump_host_of_an_alias_is_trusted_again_by_the_line_that_is_sh
         assert answer.code == 0, answer
 
 
+def test_a_changed_key_of_a_jump_host_outside_the_inventory_names_it_and_its_line_helps(
+    lab: Lab, desk: Desk, config: Path
+) -> None:
+    gate = lab.host("gate")
+    inner = lab.host("inner", jump=gate)
+    config.write_text(f"Host bastion\n  HostName {gate.address}\n  User {gate.user}\n  IdentityFile {gate.key_path}\n")
+    inventory(desk, inner, settings={"inner": {"jump": "bastion"}})
+    first = desk.type("exec", "inner", "--", "true")
+    assert first.code == 0, first
+    gate.change_host_key()
+    answer = desk.type("exec", "inner", "--", "true")
+    assert answer.code == 3, answer
+    assert f"bastion: the host key of {gate.address}:22 has changed" in answer.err
+    line = answer.err[answer.err.index("provision trust") :].splitlines()[0]
+    assert line == f"provision trust bastion --fingerprint {gate.host_key_fingerprint}"
+    trusted = desk.type(*line.split()[1:])
+    assert trusted.code == 0, trusted
+    assert desk.type("exec", "inner", "--", "true").code == 0
+
+
 def test_directives_that_are_not_honoured_are_said(host: LabHost, desk: Desk, config: Path) -> None:
     config.write_text(
         f"Host train\n HostName {host.address}\n User ubuntu\n IdentityFile {host.key_path}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,7 +132,65 @@ def test_an_encrypted_key_is_no_question_where_nobody_can_answer(host: LabHost, 
     without_key(desk, host)
     answer = desk.type("exec", "box", "--", "true")
     assert answer.code == 3, answer
-    assert "it has a passphrase: ssh-add" in answer.err
+    key = desk.home / ".ssh/id_ed25519"
+    assert (
+        f"~/.ssh/id_ed25519: it has a passphrase, and there is no terminal to ask for it: ssh-add {key}" in answer.err
+    )
+
+
+def test_three_wrong_passphrases_are_enough_for_all_hosts_and_the_key_is_named(lab: Lab, desk: Desk) -> None:
+    hosts = lab.fleet(["one", "two"])
+    key = keygen(desk.home / ".ssh/id_ed25519", "ed25519", "opensesame")
+    for one in hosts:
+        authorize(one, key)
+    without_key(desk, *hosts)
+    with desk.sit("exec", "all", "--", "true") as terminal:
+        for attempt in range(3):
+            terminal.expect(f"{'Wrong. ' if attempt else ''}Passphrase of {key}: ")
+            terminal.answer("wrong")
+        assert terminal.end() == 3, terminal.said
+    assert terminal.said.count("Passphrase of") == 3
+    assert terminal.said.count(f"it has a passphrase, and 3 wrong ones were given: ssh-add {key}") == 2
+
+
+@pytest.mark.parametrize("command", [("exec", "all", "--", "true"), ("ssh", "box"), ("hosts",), ("plan", "all")])
+@pytest.mark.parametrize("kind", ["passphrase", "password"])
+def test_ctrl_c_at_a_question_ends_the_run_and_gives_the_terminal_back(
+    lab: Lab, desk: Desk, command: tuple[str, ...], kind: str
+) -> None:
+    host = lab.host("box", password=PASSWORD)
+    if kind == "passphrase":
+        authorize(host, keygen(desk.home / ".ssh/id_ed25519", "ed25519", "opensesame"))
+    without_key(desk, host)
+    (desk.project / "environment.yml").write_text("name: mymodel\ndependencies:\n- python=3.11\n")
+    with desk.sit(*command) as terminal:
+        before = termios.tcgetattr(terminal._master)
+        terminal.expect("Passphrase of" if kind == "passphrase" else "Password of ubuntu on box: ")
+        terminal.press(b"\x03")
+        assert terminal.end() == 130, terminal.said
+        assert termios.tcgetattr(terminal._master) == before
+    assert host.sshd_log().count("Accepted") == 0
+
+
+def test_a_password_for_the_host_is_not_sent_to_the_jump_host_on_the_way(lab: Lab, desk: Desk) -> None:
+    gate = lab.host("gate", password=PASSWORD)
+    inner = lab.host("inner", jump=gate, password=PASSWORD, authorized=False)
+    inventory(desk, gate, inner, settings={"inner": {"identity_file": None}})
+    answer = desk.type("exec", "inner", "--", "true", PROVISION_SSH_PASSWORD=PASSWORD)
+    assert answer.code == 0, answer
+    inventory(desk, gate, inner, settings={"inner": {"identity_file": None}, "gate": {"identity_file": None}})
+    answer = desk.type("exec", "inner", "--", "true", PROVISION_SSH_PASSWORD=PASSWORD)
+    assert answer.code == 3, answer
+    assert "gate: " in answer.err
+    assert "PROVISION_SSH_PASSWORD is never sent to a jump host" in answer.err
+    assert "Accepted password" not in gate.sshd_log()
+    assert "Failed password" not in gate.sshd_log()
+    with desk.sit("exec", "inner", "--", "echo in") as terminal:
+        terminal.expect("Password of ubuntu on the jump host gate: ")
+        terminal.answer(PASSWORD)
+        terminal.expect("Password of ubuntu on inner: ")
+        terminal.answer(PASSWORD)
+        assert terminal.end() == 0, terminal.said
 
 
 def test_a_password_comes_from_the_environment_or_from_a_prompt(lab: Lab, desk: Desk) -> None:

@@ -157,6 +157,50 @@ def test_a_session_with_a_frozen_host_ends_within_the_promised_time(host: LabHos
         assert flags(terminal) == before
 
 
+def test_an_escape_ends_the_session_and_gives_the_terminal_back(host: LabHost, desk: Desk) -> None:
+    inventory(desk, host)
+    with desk.sit("ssh", "box") as terminal:
+        before = flags(terminal)
+        terminal.expect("$ ")
+        terminal.press(b"echo si''x ~.\r")
+        terminal.expect("six ~.")
+        terminal.press(b"~~x is $((2*3))\x15echo ti''lde\r")
+        terminal.expect("tilde")
+        assert "~x is" in terminal.said
+        assert "~~x is" not in terminal.said
+        terminal.press(b"~?")
+        terminal.expect("~.   end this session")
+        terminal.press(b"~.")
+        assert terminal.end() == 255, terminal.said
+        assert "session ended by ~." in terminal.said
+        assert flags(terminal) == before
+
+
+def test_an_escape_ends_a_session_whose_host_does_not_answer(host: LabHost, desk: Desk) -> None:
+    inventory(desk, host)
+    with desk.sit("ssh", "box", "--", "echo ready; sleep 100") as terminal:
+        terminal.expect("ready")
+        host.cut()
+        terminal.press(b"hello\r~.")
+        # Not 3: nobody waited until the host counted as dead.
+        assert terminal.end() == 255, terminal.said
+        assert "session ended by ~." in terminal.said
+
+
+def test_in_a_pipe_an_escape_is_data(host: LabHost, desk: Desk) -> None:
+    inventory(desk, host)
+    done = subprocess.run(
+        [sys.executable, "-m", "provision", "ssh", "box", "--", "cat"],
+        cwd=desk.project,
+        env=desk.environment,
+        input=b"~.\n~~\n~?\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"~.\n~~\n~?\n"), done.stderr
+
+
 def test_a_server_that_gives_no_terminal_is_explained(lab: Lab, desk: Desk) -> None:
     host = lab.host("box", sshd_config=("PermitTTY no",))
     inventory(desk, host)

@@ -6,11 +6,14 @@ import json
 import sys
 import threading
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
+from provision.cli.asking import Asking
+from provision.cli.open_files import forks_allowed
 from provision.cli.signals import stopping
-from provision.cli.workspace import Workspace, settings
+from provision.cli.workspace import Workspace, settings, through
 from provision.engine.everywhere import run_everywhere
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
@@ -126,10 +129,11 @@ def main(name: str, argv: list[str]) -> int:
     workspace = Workspace.open(asked.inventory)
     hosts = workspace.select(asked.hosts)
     routes = {host.name: workspace.route(host) for host in hosts}
-    how = settings(asked.host_keys)
     stop = Stop()
     screen = Screen([host.name for host in hosts], as_json=asked.json)
     pressed = Pressed(stop, screen)
+    asking = Asking(pressed)
+    how = through(asking, settings(asked.host_keys))
     codes: dict[str, int] = {}
     failures: dict[str, HostFinished] = {}
 
@@ -153,7 +157,10 @@ def main(name: str, argv: list[str]) -> int:
         return (Outcome.CHANGED if codes[host.name] == 0 else Outcome.FAILED), ()
 
     with stopping(pressed, pressed):
-        for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
+        asking.begin(nullcontext)
+        for event in run_fleet(
+            hosts, work, stop, forks=forks_allowed(asked.forks, len(hosts)), fail_fast=asked.fail_fast
+        ):
             if isinstance(event.event, Note):
                 screen.say(event.event.text, event.host)
             if screen.unread:

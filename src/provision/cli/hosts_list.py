@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
+from provision.cli.asking import Asking
 from provision.cli.fleet_table import NOTHING, Row, rows_of, show
+from provision.cli.open_files import forks_allowed
 from provision.cli.signals import stopping
-from provision.cli.workspace import Workspace, settings
+from provision.cli.workspace import Workspace, settings, through
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.errors import UsageError
@@ -88,8 +91,9 @@ def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace
 
     ways = {host.name: _way(workspace, host) for host in hosts}
     tasks = {host.name: _tasks(workspace, host) for host in hosts}
-    how = settings(asked.host_keys)
     stop = Stop()
+    asking = Asking(stop)
+    how = through(asking, settings(asked.host_keys))
     screen = Screen()
     screen.say(f"asking {len(hosts)} host{'s' if len(hosts) > 1 else ''}: {_some([host.name for host in hosts])}")
 
@@ -111,7 +115,10 @@ def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace
 
     events: list[HostEvent] = []
     with stopping(stop, screen):
-        for event in run_fleet(hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast):
+        asking.begin(nullcontext)
+        for event in run_fleet(
+            hosts, work, stop, forks=forks_allowed(asked.forks, len(hosts)), fail_fast=asked.fail_fast
+        ):
             events.append(event)
             if isinstance(event.event, Note):
                 # Notes about keys name their host themselves, as a jump host's do.

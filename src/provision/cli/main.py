@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import gc
 import importlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from provision import __version__
-from provision.errors import BadFileError, InterruptedRunError, ProvisionError, UsageError
+from provision.errors import BadFileError, InterruptedRunError, ProvisionError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,6 +135,25 @@ def main() -> NoReturn:
     # Loading modules makes many objects and no garbage: collecting so often meanwhile costs a sixth of the start.
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     _open_closed_streams()
+    if not os.environ.get("HOME", "/").startswith("/"):
+        # An empty or relative one would put our files below / or here: the user database knows better.
+        del os.environ["HOME"]
+    _end_as_by_ctrl_c()
+    try:
+        code = _code()
+    finally:
+        _end_proxy_commands()
+    # A thread that waits for a dead network must not hold up the exit.
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
+
+
+def _code() -> int:
+    """Run the command line of this process; return its exit code, with what went wrong told."""
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
@@ -143,16 +165,49 @@ def main() -> NoReturn:
         # The reader of our output went away (`| head`): nothing is wrong with us, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    # A thread that waits for a dead network must not hold up the exit.
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
+    except OSError as error:
+        code = complain(_local_trouble(error))
+    return code
+
+
+def _local_trouble(error: OSError) -> ProvisionError:
+    """Return what a failure of this machine is called; any other is a bug, and raised."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        hint = "ulimit -n 4096, or fewer hosts at once: --forks 8"
+        return UnreachableError("this machine lets us open no more files", hint=hint)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO} and error.filename is None:
+        # What is left in the buffer cannot be written either, and must not be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UsageError(f"what there is to say cannot be written: {error.strerror}", hint="is the disk full?")
+    raise error
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Let SIGTERM and a closed terminal end us as Ctrl-C does: the terminal and what we started are put in order."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is ignored stays so: that is what nohup asks for.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _end_proxy_commands() -> None:
+    """End the programs that stand for a connection: most end with their input, some only when told."""
+    proxies = sys.modules.get("provision.ssh.proxy")
+    if proxies is not None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Bounded to a few seconds: whoever is impatient now would leave them behind.
+            signal.signal(number, signal.SIG_IGN)
+        proxies.end_all()
 
 
 def complain(error: ProvisionError) -> int:
     """Print an error as one line, with what to do next below it, and return its exit code."""
+    with contextlib.suppress(OSError):
+        _print_error(error)
+    return error.exit_code
+
+
+def _print_error(error: ProvisionError) -> None:
     from provision.report.display import visible
 
     print(f"provision: {visible(error.message)}", file=sys.stderr)
@@ -168,7 +223,6 @@ def complain(error: ProvisionError) -> int:
     if "-v" in sys.argv:
         for line in detail:
             print(f"     {visible(line)}", file=sys.stderr)
-    return error.exit_code
 
 
 def _plain(text: str) -> str:

@@ -30,7 +30,11 @@ def stopping(stop: Stop, face: Says) -> Iterator[None]:
         else:
             face.say("finishing the present step; once more to stop at once")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    # What is ignored stays so: that is what nohup asks for.
+    heard = [
+        one for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield
     finally:

@@ -10,7 +10,10 @@ from provision.cli.workspace import Workspace, settings
 from provision.errors import UsageError
 from provision.ssh.link import SshLink
 
-DESCRIPTION = "Open a shell on a host, through the same jump hosts, keys and host-key checks as every other command."
+DESCRIPTION = """\
+Open a shell on a host, through the same jump hosts, keys and host-key checks as every other command. On a terminal ~.
+at the beginning of a line ends the session, also where the host does not answer; ~? lists what else there is.
+"""
 EXAMPLES = (
     "  provision ssh gpu-box\n  provision ssh gpu-box -- nvidia-smi -l 1     a command on a terminal of its own\n"
     "  provision ssh gpu-box -- 'dmesg | less'      a single word is read by the host's sh\n"

@@ -13,6 +13,7 @@ import threading
 import tty
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from provision.cli.escapes import HELP, Escapes
 from provision.errors import InterruptedRunError, LinkLostError
 from provision.ssh.interactive import begin
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 PIECE = 64 << 10
 LOST = 255
-"""The exit code of a command that has none, as ssh has it: it was ended by a signal."""
+"""The exit code of a command that has none, as ssh has it: it was ended by a signal, or left by `~.`."""
 
 
 def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tuple[str, ...]) -> int:
     """Run a shell, or a command, on a terminal of the host, until it ends; return its exit code.
 
-    The bytes of the host go to the terminal as they are: that is what a terminal session is.
+    The bytes of the host go to the terminal as they are: that is what a terminal session is. On a terminal `~.` at the
+    beginning of a line ends the session.
 
     Args:
         channel: A fresh session.
@@ -42,8 +44,12 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
     """
     has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     begin(channel, command, os.environ.get("TERM", "xterm") if has_terminal else None)
+    typing = Typing(channel, Escapes() if has_terminal else None)
     with _raw() if has_terminal else contextlib.nullcontext(), _window_changes(wanted=has_terminal) as changed:
-        _pump(channel, alive, changed)
+        _pump(channel, alive, changed, typing)
+    if typing.left:
+        print("session ended by ~.", file=sys.stderr)
+        return LOST
     if channel.exit_status < 0 and not channel.get_transport().is_active():
         raise LinkLostError("the link was lost")
     code = channel.recv_exit_status()
@@ -51,16 +57,55 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
     return code if code >= 0 else LOST
 
 
-def _pump(channel: paramiko.Channel, alive: Callable[[], None], changed: int) -> None:
-    # Apart from what comes: a host that takes no more input until its output is read must not stop both.
-    threading.Thread(target=_type, args=(channel,), name="provision-stdin", daemon=True).start()
-    while True:
+class Typing(threading.Thread):
+    """Passes on what is typed, and sees when the person wants to leave.
+
+    Apart from what comes: a host that takes no more input until its output is read must not stop both.
+    """
+
+    def __init__(self, channel: paramiko.Channel, escapes: Escapes | None) -> None:
+        super().__init__(name="provision-stdin", daemon=True)
+        self._channel = channel
+        self._escapes = escapes
+        self.left = False
+        """Whether the session was ended here, by `~.`."""
+        self.wake = -1
+        """Where a byte wakes who waits for the host."""
+
+    def run(self) -> None:
+        """Read until the end of the input, or until the person leaves."""
+        try:
+            while piece := os.read(sys.stdin.fileno(), PIECE):
+                if self._escapes is not None:
+                    typed = self._escapes.read(piece)
+                    if typed.asks:
+                        os.write(sys.stderr.fileno(), b"\r\n" + HELP.replace("\n", "\r\n").encode())
+                    if typed.leave:
+                        # What was typed before it goes nowhere: a host that hangs would keep us here.
+                        self.left = True
+                        with contextlib.suppress(OSError):
+                            os.write(self.wake, b".")
+                        return
+                    piece = typed.data
+                self._channel.sendall(piece)
+            self._channel.shutdown_write()
+        except OSError:
+            # The channel is closed: who waits for the host says what it means.
+            return
+
+
+def _pump(channel: paramiko.Channel, alive: Callable[[], None], pipe: tuple[int, int], typing: Typing) -> None:
+    changed, typing.wake = pipe
+    typing.start()
+    while not typing.left:
         if channel.eof_received:
             # Its end makes the channel readable for good: only the exit code is still to come.
             channel.status_event.wait(0.05)
         else:
             waiting: list[Any] = [channel, changed]
             ready, _, _ = select.select(waiting, [], [], 1.0)
+            if typing.left:
+                return
             if changed in ready:
                 os.read(changed, PIECE)
                 size = shutil.get_terminal_size()
@@ -71,16 +116,6 @@ def _pump(channel: paramiko.Channel, alive: Callable[[], None], changed: int) ->
         if ended:
             return
         alive()
-
-
-def _type(channel: paramiko.Channel) -> None:
-    try:
-        while typed := os.read(sys.stdin.fileno(), PIECE):
-            channel.sendall(typed)
-        channel.shutdown_write()
-    except OSError:
-        # The channel is closed: the other loop says what it means.
-        return
 
 
 def _ended(channel: paramiko.Channel) -> bool:
@@ -117,8 +152,8 @@ def _raw() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _window_changes(*, wanted: bool) -> Iterator[int]:
-    """Yield what becomes readable when the window's size changes.
+def _window_changes(*, wanted: bool) -> Iterator[tuple[int, int]]:
+    """Yield a pipe that becomes readable when the window's size changes, and its other end to wake who waits on it.
 
     The handler itself must not send: it may interrupt this thread while it holds the transport's lock.
     """
@@ -131,7 +166,7 @@ def _window_changes(*, wanted: bool) -> Iterator[int]:
 
     before = signal.signal(signal.SIGWINCH, note) if wanted else None
     try:
-        yield ours
+        yield ours, theirs
     finally:
         if before is not None:
             signal.signal(signal.SIGWINCH, before)

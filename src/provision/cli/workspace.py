@@ -17,6 +17,7 @@ from provision.ssh.route import Hop, Route, Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from provision.cli.asking import Asking
     from provision.inventory.alias import AliasValues
     from provision.inventory.inventory import Inventory
     from provision.model.host import Host
@@ -112,6 +113,17 @@ def settings(host_keys: Literal["accept-new", "strict"]) -> Settings:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Settings(host_keys)
     return Settings(host_keys, ask_passphrase=_ask, ask_password=_ask)
+
+
+def through(asking: Asking, how: Settings) -> Settings:
+    """Return the settings with their questions asked one at a time, and ended when the run is stopped."""
+    if how.ask_passphrase is None or how.ask_password is None:
+        return how
+    return replace(
+        how,
+        ask_passphrase=asking.through(how.ask_passphrase),
+        ask_password=asking.through(how.ask_password),
+    )
 
 
 def _ask(prompt: str) -> str | None:

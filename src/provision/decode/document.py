@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_PATH = 8
+MOST_PROBLEMS = 200
+"""Noted in one file: whoever mends it runs again, and a search for a near match costs time for each."""
 
 Path: TypeAlias = "tuple[str | int, ...]"
 """Where a value stands: keys and list positions from the root."""
@@ -89,7 +91,8 @@ class Document:
             return
         first = min(self.problems, key=lambda one: one.line)
         more = len(self.problems) - 1
-        also = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
+        least = "at least " if len(self.problems) == MOST_PROBLEMS else ""
+        also = f" (and {least}{more} more {'problem' if more == 1 else 'problems'})" if more else ""
         raise BadFileError(
             f"{where(self.source, first.line, first.path)}{first.message}{also}",
             detail="\n".join(
@@ -101,8 +104,14 @@ class Document:
         )
 
     def note(self, line: int, path: Path, message: str) -> None:
-        """Note what is wrong at a line that is known."""
+        """Note what is wrong at a line that is known.
+
+        Raises:
+            BadFileError: it is the last problem that is noted of a file.
+        """
         self.problems.append(Problem(line, path, message))
+        if len(self.problems) == MOST_PROBLEMS:
+            self.check()
 
 
 def parse(data: str | bytes, source: str) -> Document:

@@ -10,7 +10,8 @@ from provision.decode.text import RefusedTextError, invisible, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_NODES = 10_000
+MOST_NODES = 100_000
+"""More than a file of 1 MiB that says something has; without aliases nothing multiplies them."""
 MOST_DEPTH = 20
 
 

@@ -11,7 +11,7 @@ from provision.decode.near import suggestion
 from provision.errors import UsageError
 from provision.inventory import resolution
 from provision.inventory.alias import AliasValues, split_hop
-from provision.inventory.judgement import judge, members
+from provision.inventory.judgement import groups_by_host, judge, members
 from provision.inventory.location import check_writers
 from provision.inventory.mirrors import SHIPPED
 from provision.inventory.schema import GroupEntry, HostEntry, InventoryFile, Settings
@@ -30,6 +30,8 @@ class Inventory:
     file: InventoryFile
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Hosts of each group, in the file's order."""
+    groups_by_host: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Likewise turned round."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -57,7 +59,7 @@ class Inventory:
 
     def groups_of(self, name: str) -> tuple[str, ...]:
         """Return the groups that a host is in, in the file's order."""
-        return tuple(group for group, hosts in self.members.items() if name in hosts)
+        return self.groups_by_host.get(name, ())
 
     def select(self, patterns: Sequence[str], project_default: str | None = None) -> tuple[str, ...]:
         """Return the hosts that names, groups, globs, ``all`` and ``!exclusions`` mean; see `select`.
@@ -180,4 +182,5 @@ def _inventory(document: Document, path: Path | None) -> Inventory:
     file = document.decode(InventoryFile)
     judge(document, file)
     document.check()
-    return Inventory(path, file, members(file))
+    hosts_of = members(file)
+    return Inventory(path, file, hosts_of, groups_by_host(hosts_of))

@@ -12,6 +12,8 @@ from provision.inventory.mirrors import SHIPPED
 from provision.inventory.schema import GroupEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from provision.decode import Document
     from provision.inventory.schema import InventoryFile, Settings
 
@@ -29,10 +31,27 @@ def judge(document: Document, file: InventoryFile) -> None:
 
 def members(file: InventoryFile) -> dict[str, tuple[str, ...]]:
     """Return the hosts of each group, in the file's order."""
-    return {
-        group: tuple(host for host in file.hosts if any(fnmatchcase(host, one) for one in _listed(entry)))
-        for group, entry in file.groups.items()
-    }
+    found = {}
+    for group, entry in file.groups.items():
+        words = dict.fromkeys(_listed(entry))
+        globs = [one for one in words if _is_glob(one)]
+        found[group] = tuple(
+            host for host in file.hosts if host in words or any(fnmatchcase(host, one) for one in globs)
+        )
+    return found
+
+
+def groups_by_host(members: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the groups of each host that is in one, in the file's order."""
+    found: dict[str, list[str]] = {}
+    for group, hosts in members.items():
+        for host in hosts:
+            found.setdefault(host, []).append(group)
+    return {host: tuple(groups) for host, groups in found.items()}
+
+
+def _is_glob(word: str) -> bool:
+    return any(sign in word for sign in "*?[")
 
 
 def _listed(entry: GroupEntry | tuple[str, ...]) -> tuple[str, ...]:
@@ -64,7 +83,7 @@ def _judge_groups(document: Document, file: InventoryFile) -> None:
     for group, entry in file.groups.items():
         place = ("groups", group, "hosts") if isinstance(entry, GroupEntry) else ("groups", group)
         for index, one in enumerate(_listed(entry)):
-            if one in file.hosts or any(sign in one for sign in "*?["):
+            if one in file.hosts or _is_glob(one):
                 continue
             hint = suggestion(one, file.hosts)
             if one in file.groups:
@@ -93,7 +112,7 @@ def _judge_settings(document: Document, file: InventoryFile) -> None:
 
 def _judge_jumps(document: Document, file: InventoryFile) -> None:
     """Note hosts whose jump hosts lead back to themselves, whichever level the jumps are set on."""
-    groups = members(file)
+    groups = groups_by_host(members(file))
     for name in file.hosts:
         chain, pending = [name], list(_hops(file, groups, name))
         place = ("hosts", name, "jump") if file.hosts[name].jump else ("hosts", name)
@@ -111,7 +130,7 @@ def _judge_jumps(document: Document, file: InventoryFile) -> None:
 
 
 def _hops(file: InventoryFile, groups: dict[str, tuple[str, ...]], name: str) -> tuple[str, ...]:
-    of_groups = [file.groups[group] for group, hosts in reversed(groups.items()) if name in hosts]
+    of_groups = [file.groups[group] for group in reversed(groups.get(name, ()))]
     levels = [file.hosts[name], *(one for one in of_groups if isinstance(one, GroupEntry)), file.defaults]
     for one in levels:
         if one.jump is not None or one.proxy_command is not None:

@@ -16,11 +16,67 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FLAGS = {"-p": "port", "-i": "identityfile", "-J": "proxyjump", "-l": "user"}
-_LEFT_OUT_WITH_VALUE = ("-L", "-R", "-D")
-_LEFT_OUT = tuple(f"-{one}" for one in "NTCqvtAXfg")
+_LEFT_OUT_WITH_VALUE = ("-L", "-R", "-D", "-c", "-m", "-e", "-E", "-S")
+_LEFT_OUT = tuple(f"-{one}" for one in "NTCqvtAaXxYfgnyMkK46")
 """Flags that consoles show for a tunnel or a terminal; they do not say which machine it is."""
 _OPTIONS = ("Port", "User", "IdentityFile", "ProxyJump", "ProxyCommand", "HostName")
 _NAMES = {one.lower(): one for one in _OPTIONS}
+_ABOUT_HOST_KEYS = (
+    "StrictHostKeyChecking",
+    "UserKnownHostsFile",
+    "GlobalKnownHostsFile",
+    "CheckHostIP",
+    "UpdateHostKeys",
+    "VerifyHostKeyDNS",
+)
+"""Shown by consoles whose machines change often; provision keeps its own record and always checks."""
+_OPTIONS_LEFT_OUT = (
+    *_ABOUT_HOST_KEYS,
+    "AddKeysToAgent",
+    "AddressFamily",
+    "BatchMode",
+    "Ciphers",
+    "ClearAllForwardings",
+    "Compression",
+    "ConnectionAttempts",
+    "ConnectTimeout",
+    "ControlMaster",
+    "ControlPath",
+    "ControlPersist",
+    "DynamicForward",
+    "EscapeChar",
+    "ExitOnForwardFailure",
+    "ForwardAgent",
+    "ForwardX11",
+    "ForwardX11Trusted",
+    "GatewayPorts",
+    "GSSAPIAuthentication",
+    "HashKnownHosts",
+    "HostKeyAlgorithms",
+    "IdentitiesOnly",
+    "IPQoS",
+    "KbdInteractiveAuthentication",
+    "KexAlgorithms",
+    "LocalForward",
+    "LogLevel",
+    "MACs",
+    "NumberOfPasswordPrompts",
+    "PasswordAuthentication",
+    "PreferredAuthentications",
+    "PubkeyAcceptedAlgorithms",
+    "PubkeyAcceptedKeyTypes",
+    "PubkeyAuthentication",
+    "RemoteForward",
+    "RequestTTY",
+    "SendEnv",
+    "ServerAliveCountMax",
+    "ServerAliveInterval",
+    "SetEnv",
+    "TCPKeepAlive",
+    "VisualHostKey",
+)
+"""Options of ssh_config(5) that do not say which machine it is, nor how to get there."""
+_NAMES_LEFT_OUT = {one.lower(): one for one in _OPTIONS_LEFT_OUT}
 _DESTINATION = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@/]*)@)?(?P<host>\[[^\]]+\]|[^@/:]+|[0-9A-Fa-f:]+)(?::(?P<port>\d+))?/?"
 )
@@ -29,8 +85,8 @@ _DESTINATION = re.compile(
 def parse_ssh_command(text: str, *, note: Callable[[str], object] | None = None) -> HostEntry:
     """Return the host that ``ssh -p 31893 -i KEY root@connect.example`` reaches.
 
-    A destination without a dot or a colon is taken for an ssh_config alias. Forwarding and the like is left out, and
-    ``note`` is told so.
+    A destination without a dot or a colon is taken for an ssh_config alias. Forwarding and the like is left out, what
+    would switch the checking of host keys off too, and ``note`` is told so in one line.
 
     Raises:
         UsageError: an option that is not taken, or no destination, or a command after it.
@@ -70,7 +126,9 @@ def parse_ssh_command(text: str, *, note: Callable[[str], object] | None = None)
         )
     entry = _entry(destination, values)
     if left_out and note is not None:
-        note(f"left out of the ssh command: {', '.join(map(printable, left_out))}")
+        checked = any(one[3:].partition("=")[0] in _ABOUT_HOST_KEYS for one in left_out)
+        always = " (host keys are always checked)" if checked else ""
+        note(f"left out of the ssh command: {', '.join(map(printable, left_out))}{always}")
     return entry
 
 
@@ -94,8 +152,11 @@ def _option(word: str, words: list[str], values: dict[str, str], left_out: list[
         values[_FLAGS[flag]] = value
         return
     key, _, value = re.sub(r"\s*=\s*|\s+", "=", value.strip(), count=1).partition("=")
+    if key.lower() in _NAMES_LEFT_OUT:
+        left_out.append(f"-o {_NAMES_LEFT_OUT[key.lower()]}={value}")
+        return
     if key.lower() not in _NAMES:
-        hint = suggestion(key, _OPTIONS) or f" ({', '.join(_OPTIONS)} are)"
+        hint = suggestion(key, (*_OPTIONS, *_OPTIONS_LEFT_OUT)) or f" ({', '.join(_OPTIONS)} are)"
         raise UsageError(f"'-o {printable(key)}' is not taken here{hint}: leave it out")
     values[key.lower()] = value
 

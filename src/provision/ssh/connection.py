@@ -72,7 +72,7 @@ class Connection:
             for hop in route.hops:
                 whose = "" if hop is route.target else f"{hop.host.name}: "
                 self.notes.extend(f"{whose}{note}" for note in hop.host.notes)
-                self._chain.append(self._open(hop, settings))
+                self._chain.append(self._open(hop, settings, last=hop is route.target))
         except BaseException:
             self.close()
             raise
@@ -88,7 +88,7 @@ class Connection:
         while self._chain:
             self._chain.pop().close()
 
-    def _open(self, hop: Hop, settings: Settings) -> fabric.Connection:
+    def _open(self, hop: Hop, settings: Settings, *, last: bool) -> fabric.Connection:
         host = hop.host
         store = TrustStore()
         files = tuple(_expanded(hop.alias.known_hosts_files))
@@ -105,7 +105,7 @@ class Connection:
         )
         for attempt in range(KEY_TRIES):
             try:
-                connection = self._attempt(hop, settings, verifier)
+                connection = self._attempt(hop, settings, verifier, last=last)
             except AskAgainError:
                 if attempt == KEY_TRIES - 1:
                     raise
@@ -115,7 +115,7 @@ class Connection:
                 return connection
         raise AssertionError("unreachable")
 
-    def _attempt(self, hop: Hop, settings: Settings, verifier: Verifier) -> fabric.Connection:
+    def _attempt(self, hop: Hop, settings: Settings, verifier: Verifier, *, last: bool) -> fabric.Connection:
         host = hop.host
         login = Login(
             host.name,
@@ -124,6 +124,7 @@ class Connection:
             identities_only=hop.alias.identities_only,
             ask=settings.ask_passphrase,
             ask_password=settings.ask_password,
+            jump=not last,
         )
         with _gate(host.address, host.port):
             sock = self._socket(hop)

@@ -64,6 +64,7 @@ class Login(AuthStrategy):
         identities_only: bool = False,
         ask: Ask | None = None,
         ask_password: Ask | None = None,
+        jump: bool = False,
         home: Path | None = None,
         environ: Mapping[str, str] | None = None,
         keyring: Keyring = KEYRING,
@@ -77,6 +78,7 @@ class Login(AuthStrategy):
             identities_only: Offer no others.
             ask: Asks for a passphrase; returns None where nobody can answer.
             ask_password: Likewise for the password.
+            jump: It is passed on the way to another host: the password of the environment is that host's alone.
             home: The folder that holds ``.ssh``.
             environ: Instead of the process's environment.
             keyring: Instead of the process's own.
@@ -94,6 +96,9 @@ class Login(AuthStrategy):
         self._ask_password = ask_password
         self._home = Path.home() if home is None else home
         self._environ = os.environ if environ is None else environ
+        self._whose = f"the jump host {target}" if jump else target
+        self._password = None if jump else self._environ.get(PASSWORD_VARIABLE)
+        self._kept_back = f"{PASSWORD_VARIABLE} is never sent to a jump host" if jump else ""
         self._keyring = keyring
         self._agent: Agent | None = None
         self._agent_asked = False
@@ -135,7 +140,7 @@ class Login(AuthStrategy):
 
     def _bounded_sources(self) -> Iterator[KeySource]:
         # One offer is kept for the password.
-        limit = MAX_OFFERS - (self._ask_password is not None or PASSWORD_VARIABLE in self._environ)
+        limit = MAX_OFFERS - (self._ask_password is not None or self._password is not None)
         for count, source in enumerate(self.get_sources()):
             if count == limit:
                 self.notes.append(f"only {limit} keys were offered: name the right one with identity_file")
@@ -168,7 +173,7 @@ class Login(AuthStrategy):
         raise AuthenticationError(
             f"{self.target}: {source.shown} was accepted for {self.username}, but the server asks for a "
             f"second factor ({', '.join(further)})",
-            hint=f"as a second factor only a password is supported ({PASSWORD_VARIABLE})",
+            hint=f"as a second factor only a password is supported ({self._kept_back or PASSWORD_VARIABLE})",
         )
 
     def _require_link(
@@ -186,9 +191,9 @@ class Login(AuthStrategy):
         raise self._failure(tried) from error
 
     def _password_source(self, transport: Transport, tried: _Tried) -> PasswordSource | None:
-        password = self._environ.get(PASSWORD_VARIABLE)
+        password = self._password
         if password is None and self._ask_password is not None and self._takes_password(transport, tried):
-            password = self._ask_password(f"Password of {self.username} on {self.target}: ")
+            password = self._ask_password(f"Password of {self.username} on {self._whose}: ")
         return PasswordSource(self.username, password) if password else None
 
     def _takes_password(self, transport: Transport, tried: _Tried) -> bool:
@@ -304,7 +309,7 @@ class Login(AuthStrategy):
         if not tried.refused:
             return AuthenticationError(
                 f"{self.target}: there is no key to log in as {self.username} with{detail}",
-                hint="name one with identity_file in hosts.yaml, or ssh-add it, or set " + PASSWORD_VARIABLE,
+                hint=f"name one with identity_file in hosts.yaml, or ssh-add it, or {self._with_password()}",
             )
         ways = "the one way" if len(tried.refused) == 1 else f"none of {len(tried.refused)} ways"
         was = "was not accepted" if len(tried.refused) == 1 else "was accepted"
@@ -312,5 +317,10 @@ class Login(AuthStrategy):
         return AuthenticationError(
             f"{self.target}: {ways} to log in as {self.username} {was}{methods}: {', '.join(tried.refused)}{detail}",
             hint="is the user name right, and is the public key in ~/.ssh/authorized_keys there? "
-            f"With a password: provision hosts install-key {self.target}",
+            f"With a password: provision hosts install-key {self.target}{self._kept_back and f' ({self._kept_back})'}",
         )
+
+    def _with_password(self) -> str:
+        if self._kept_back:
+            return f"with a password: provision hosts install-key {self.target} ({self._kept_back})"
+        return f"set {PASSWORD_VARIABLE}"

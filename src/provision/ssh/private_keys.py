@@ -7,6 +7,7 @@ import binascii
 import copy
 import io
 import os
+import shlex
 import stat
 import threading
 from typing import TYPE_CHECKING
@@ -96,7 +97,8 @@ class Keyring:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: dict[tuple[str, int], PKey | None] = {}
+        self._opened: dict[tuple[str, int], PKey | str] = {}
+        """Keys, or why one stays closed."""
 
     def open(self, path: Path, data: bytes, ask: Callable[[str], str | None] | None) -> PKey:
         """Return the key of a file's content.
@@ -113,23 +115,26 @@ class Keyring:
         with self._lock:
             if name not in self._opened and ask is not None:
                 self._opened[name] = _ask_and_parse(path, data, ask)
-            key = self._opened.get(name)
-        if key is None:
-            raise NeedsPassphraseError(f"it has a passphrase: ssh-add {path}")
+            key = self._opened.get(name, "it has a passphrase, and there is no terminal to ask for it")
+        if isinstance(key, str):
+            raise NeedsPassphraseError(f"{key}: ssh-add {shlex.quote(str(path))}")
         return key
 
 
-def _ask_and_parse(path: Path, data: bytes, ask: Callable[[str], str | None]) -> PKey | None:
+def _ask_and_parse(path: Path, data: bytes, ask: Callable[[str], str | None]) -> PKey | str:
+    """Return the opened key, or why it stays closed."""
     for attempt in range(_PASSPHRASE_TRIES):
         again = "Wrong. " if attempt else ""
         answer = ask(f"{again}Passphrase of {path}: ")
         if not answer:
-            return None
+            return "it has a passphrase, and none was given"
         try:
-            return _parse(data, answer.encode())
+            key = _parse(data, answer.encode())
         except UnusableKeyError:
             continue
-    return None
+        if key is not None:
+            return key
+    return f"it has a passphrase, and {_PASSPHRASE_TRIES} wrong ones were given"
 
 
 def _parse(data: bytes, passphrase: bytes | None) -> PKey | None:

@@ -66,6 +66,18 @@ def test_a_tunnel_in_the_pasted_command_is_left_out_and_told(desk: Desk) -> None
     assert load_inventory(desk.project / "hosts.yaml").resolve("gpu-box").port == 31893
 
 
+def test_a_command_that_switches_host_keys_off_is_taken_and_they_are_checked_all_the_same(desk: Desk) -> None:
+    answer = desk.type("init", "--ssh", "ssh -o StrictHostKeyChecking=no -p 31893 root@h.example")
+    assert answer.code == 0, answer
+    assert "-o StrictHostKeyChecking=no (host keys are always checked)" in answer.err
+    answer = desk.type("hosts", "add", "two", "ssh -o UserKnownHostsFile=/dev/null root@two.example")
+    assert answer.code == 0, answer
+    assert "host keys are always checked" in answer.err
+    text = (desk.project / "hosts.yaml").read_text()
+    assert "StrictHost" not in text
+    assert "address: two.example" in text
+
+
 def test_hosts_of_ssh_config_stay_aliases_and_several_have_no_default(desk: Desk) -> None:
     ssh_config(desk)
     answer = desk.type("init", "--from-ssh", "gpu-box", "bastion")

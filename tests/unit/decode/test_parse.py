@@ -40,6 +40,12 @@ def test_a_file_of_too_many_values_is_refused_at_the_line_of_the_first_one_too_m
     assert message(text + "- 1\n").startswith(f"x.yaml:{MOST_NODES - 1}: ")
 
 
+def test_what_multiplies_values_is_refused_whatever_the_limit() -> None:
+    bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+    assert "'&a' is a YAML anchor, not taken here" in message(bomb)
+    assert "'*a' is a YAML alias, not taken here" in message("c: [*a, *a]\n")
+
+
 @pytest.mark.parametrize("bomb", ["[" * 5000, "{" * 5000, "- " * 5000, "a: {" * 900, "? " * 5000])
 def test_a_deep_file_is_refused_quickly(bomb: str) -> None:
     assert "x.yaml:1" in message(bomb)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import UsageError
+from provision.errors import BadFileError, UsageError
 from provision.inventory import AliasValues, hop_name, parse_inventory
 from provision.model.host import Expect, Provider
 
@@ -129,3 +129,24 @@ def test_own_mirrors_win_over_shipped_ones() -> None:
     assert mirror is not None
     assert (mirror.pip, mirror.installer) == ("http://m.example/simple", None)
     assert mirror.channels == (("defaults", "https://m/main"), ("defaults", "https://m/r"))
+
+
+def test_a_fleet_of_five_thousand_hosts_is_taken() -> None:
+    fields = "{address: 203.0.113.5, port: 2222, user: ubuntu, identity_file: ~/.ssh/id_ed25519}"
+    names = [f"gpu-{number:04}" for number in range(5000)]
+    text = "version: 1\nhosts:\n" + "".join(f"  {name}: {fields}\n" for name in names)
+    text += "groups:\n  train:\n    port: 23\n    hosts:\n" + "".join(f"    - {name}\n" for name in names)
+    inventory = parse_inventory(text + "  odd: ['gpu-*1', gpu-0002]\n")
+    assert inventory.select(["train"]) == tuple(names)
+    assert inventory.groups_of("gpu-0001") == ("train", "odd")
+    assert inventory.groups_of("gpu-0002") == ("train", "odd")
+    assert inventory.groups_of("gpu-4000") == ("train",)
+    assert inventory.resolve("gpu-4999").port == 2222
+
+
+def test_of_very_many_problems_the_first_ones_are_told() -> None:
+    text = "version: 1\nhosts:\n" + "".join(f"  h{number}: {{adress: x}}\n" for number in range(5000))
+    with pytest.raises(BadFileError) as refused:
+        parse_inventory(text)
+    assert refused.value.message.endswith("did you mean 'address'? (and at least 199 more problems)")
+    assert (refused.value.detail or "").count("\n") == 199

@@ -32,6 +32,12 @@ from provision.inventory.writing import add_host_text, new_inventory_text, parse
         ),
         ("ssh -o ProxyCommand='nc %h %p' a.b", HostEntry(address="a.b", proxy_command="nc %h %p")),
         ("ssh ssh://me@a.b:2200", HostEntry(address="a.b", port=2200, user="me")),
+        ("ssh://me@a.b:2200/", HostEntry(address="a.b", port=2200, user="me")),
+        ("ssh ssh://me@[2001:db8::1]:2200", HostEntry(address="2001:db8::1", port=2200, user="me")),
+        (
+            "ssh root@a.b -p 41022 -i 'my key.pem'",
+            HostEntry(address="a.b", port=41022, user="root", identity_file="my key.pem"),
+        ),
     ],
 )
 def test_a_pasted_command_is_understood(command: str, entry: HostEntry) -> None:
@@ -43,7 +49,9 @@ def test_a_pasted_command_is_understood(command: str, entry: HostEntry) -> None:
     [
         ("ssh -w 0:0 a.b", "'-w' is not taken here (-p, -i, -J, -l and -o are): leave it out"),
         ("ssh a.b rm -rf /", "'rm' follows the destination: leave the remote command out"),
-        ("ssh -o StrictHostKeyChecking=no a.b", "'-o StrictHostKeyChecking' is not taken here"),
+        ("ssh -o StrictHostKeyCheking=no a.b", "not taken here, did you mean 'StrictHostKeyChecking'?"),
+        ("ssh -o Tunnel=yes a.b", "'-o Tunnel' is not taken here"),
+        ("ssh -F ~/other a.b", "'-F' is not taken here"),
         ("ssh -p 0 a.b", "'0' is not a port"),
         ("ssh -p 99999 a.b", "99999, expected a port from 1 to 65535"),
         ("ssh -p", "'-p' needs a value"),
@@ -79,6 +87,47 @@ def test_what_does_not_say_which_machine_it_is_is_left_out_with_a_note(command: 
     assert len(notes) == 1
     assert notes[0].startswith(f"left out of the ssh command: {left_out}")
     assert parse_ssh_command(command).port == 31893
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        ("-o StrictHostKeyChecking=no", "-o StrictHostKeyChecking=no"),
+        ("-oStrictHostKeyChecking=accept-new", "-o StrictHostKeyChecking=accept-new"),
+        ("-o 'stricthostkeychecking no'", "-o StrictHostKeyChecking=no"),
+        (
+            "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+            "-o StrictHostKeyChecking=no, -o UserKnownHostsFile=/dev/null",
+        ),
+    ],
+)
+def test_switching_the_checking_of_host_keys_off_is_not_taken_over_and_said_in_one_line(
+    options: str, left_out: str
+) -> None:
+    for command in (f"ssh {options} -p 31893 root@h.example", f"ssh root@h.example -p 31893 {options}"):
+        notes: list[str] = []
+        assert parse_ssh_command(command, note=notes.append) == HostEntry(address="h.example", port=31893, user="root")
+        assert notes == [f"left out of the ssh command: {left_out} (host keys are always checked)"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "ServerAliveInterval=30",
+        "ServerAliveCountMax=3",
+        "IdentitiesOnly=yes",
+        "ConnectTimeout=10",
+        "LogLevel=ERROR",
+        "ForwardAgent=yes",
+        "LocalForward=8080 localhost:8080",
+        "PubkeyAcceptedKeyTypes=+ssh-rsa",
+    ],
+)
+def test_options_that_consoles_show_are_left_out(option: str) -> None:
+    notes: list[str] = []
+    entry = parse_ssh_command(f"ssh -o '{option}' root@h.example", note=notes.append)
+    assert entry == HostEntry(address="h.example", user="root")
+    assert notes == [f"left out of the ssh command: -o {option}"]
 
 
 def test_a_command_that_says_only_what_is_needed_has_no_note() -> None:

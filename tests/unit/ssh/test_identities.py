@@ -315,6 +315,31 @@ def test_a_password_is_asked_for_only_where_the_server_takes_one(home: Path, hos
     assert len(asked) == 1
 
 
+def test_the_password_of_the_environment_is_never_offered_to_a_jump_host(home: Path, host_key: paramiko.PKey) -> None:
+    chosen = keygen(home / "chosen")
+    rules = Rules(set(), {"secret"})
+    how = login(home, chosen, environ={"PROVISION_SSH_PASSWORD": "secret"}, jump=True)
+    with pytest.raises(AuthenticationError) as caught:
+        attempt(rules, host_key, how)
+    assert "password" not in rules.offers
+    hint = caught.value.hint or ""
+    assert "provision hosts install-key gpu-box (PROVISION_SSH_PASSWORD is never sent to a jump host)" in hint
+
+
+def test_a_jump_host_that_wants_a_password_is_named_as_one_in_the_question(home: Path, host_key: paramiko.PKey) -> None:
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return "secret"
+
+    how = login(home, ask_password=ask, jump=True, environ={"PROVISION_SSH_PASSWORD": "another"})
+    rules = Rules(set(), {"secret"})
+    attempt(rules, host_key, how)
+    assert asked == ["Password of ubuntu on the jump host gpu-box: "]
+    assert rules.offers == ["password"]
+
+
 def test_a_wrong_password_is_never_shown(home: Path, host_key: paramiko.PKey) -> None:
     with pytest.raises(AuthenticationError) as caught:
         attempt(Rules(set(), {"x"}), host_key, login(home, environ={"PROVISION_SSH_PASSWORD": "hunter2"}))
