@@ -48,6 +48,7 @@ def parse(output: bytes) -> Facts:
         unless=_unless(lines),
         packages=_packages(lines),
         home_owned=home_owned(lines),
+        state_danger=lines.first("state.danger"),
         probe_seconds=_seconds(lines),
         problems=(*dict.fromkeys(lines.all("problem")), *gpu_problems),
     )

@@ -12,7 +12,8 @@ class Frame:
         self._begin = f"\n{nonce} begin\n".encode()
         # It follows the output at once, so that a last newline need not be held back until more is said.
         self._end_head = f"{nonce} end ".encode()
-        self._end = re.compile(re.escape(self._end_head) + rb"(\d{1,3})\n")
+        # No program ends with more than 255, and we would end with the rest of a division by 256.
+        self._end = re.compile(re.escape(self._end_head) + rb"(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\n")
         self._buffer = b"\n"
         self.begun = False
         self.exit_code: int | None = None

@@ -8,9 +8,11 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "scripts"
 
 INCLUDES: dict[str, tuple[str, ...]] = {
-    "probe.sh": ("packages_digest.sh",),
+    "probe.sh": ("packages_digest.sh", "own_folder.sh"),
     "build_environment.sh": ("packages_digest.sh", "conda_isolated.sh"),
     "check_conda.sh": ("conda_isolated.sh",),
+    "lease.sh": ("own_folder.sh",),
+    "python.sh": ("own_folder.sh",),
 }
 """Scripts of functions alone that go in front of a script that calls them."""
 

@@ -76,3 +76,15 @@ def test_the_frame_of_another_command_is_noise() -> None:
     other = "f" * 32
     assert frame.feed(f"\n{other} begin\nhello\n{other} end 0\n".encode()) == b""
     assert (frame.begun, frame.exit_code) == (False, None)
+
+
+@given(
+    st.one_of(
+        st.integers(256, 99_999), st.integers(max_value=-1), st.sampled_from(["", " 0", "+0", "0 ", "0x0", "0\r"])
+    )
+)
+def test_a_code_that_no_program_ends_with_is_output(code: int | str) -> None:
+    frame = Frame(NONCE)
+    line = END + f"{code}\n".encode()
+    assert frame.feed(BEGIN + line) + frame.rest() == line
+    assert frame.exit_code is None

@@ -4,7 +4,8 @@
 # Prints "held.", or "held again." where nobody else held it since HOLDER did, or "busy <who holds it>" with exit code
 # 75. Every byte on stdin is a sign of life; after SILENCE seconds without one, or at the end of stdin, the lease is
 # free again.
-# Exit code 69: the host lacks a program without which nothing can be held or detached.
+# Exit codes: 69 the host lacks a program without which nothing can be held or detached, 73 cannot write, 77 others
+# could exchange what is in STATE_DIR, from which programs are run.
 
 main() {
     state=$1 holder=$2 silence=$3
@@ -16,6 +17,9 @@ main() {
     done
     umask 077
     mkdir -p "$state" || return 73
+    # Before anything in it is opened: a pipe in the place of the lock would hold us for ever.
+    # And the folders that links in it lead to.
+    own_folder "$state" "$state"/* "$state"/*/. || return 77
     exec 9>>"$state/lease" || return 73
     if ! flock -n 9; then
         printf 'busy %s\n' "$(head -n 1 "$state/lease.holder" 2>/dev/null)"

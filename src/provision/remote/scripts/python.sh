@@ -1,7 +1,8 @@
 # Run Python source with one interpreter, apart from the user's Python settings.
 #
 # python.sh PYTHON PREFIX SOURCE ARGUMENT...
-# PREFIX: a conda environment whose bin is put first on the PATH, or empty.
+# PREFIX: an environment of ours, whose bin is put first on the PATH, or empty.
+# Exit codes: the interpreter's; 127 it is not there, 126 others could exchange what is in PREFIX.
 
 main() {
     python=$1 prefix=$2 source=$3
@@ -11,6 +12,7 @@ main() {
         return 127
     fi
     if [ -n "$prefix" ]; then
+        own_folder "$prefix" || return 126
         PATH=$prefix/bin:$PATH CONDA_PREFIX=$prefix
         export PATH CONDA_PREFIX
     fi

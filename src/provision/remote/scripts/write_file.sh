@@ -8,6 +8,8 @@ main() {
     mkdir -p "${path%/*}" || return 73
     part=$path.provision-new
     rm -f "$part"
+    # Never through a link that somebody else put there meanwhile: the folder may be one that all can write.
+    set -C
     cat >"$part" || return 73
     chmod "$mode" "$part" || return 73
     sync "$part" 2>/dev/null
