@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCause:
+    """A pitfall that others met before, found in the output of what failed."""
+
+    id: str
+    cause: str
+    fix: tuple[str, ...]
+    """What to do, a line each; one that begins with ``$ `` is a command to type."""
+    evidence: str | None = None
+    """The line of the output that shows it."""
 
 
 class ProvisionError(Exception):
@@ -18,6 +31,8 @@ class ProvisionError(Exception):
         self.detail = detail
         self.left: tuple[str, ...] = ()
         """Names of steps that were planned and not done."""
+        self.known: tuple[KnownCause, ...] = ()
+        """Known pitfalls that its text shows."""
 
 
 class UsageError(ProvisionError):

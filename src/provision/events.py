@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from provision.errors import KnownCause
     from provision.model.facts import Facts
     from provision.model.plan import Finding, Outcome, Plan, Step
 
@@ -115,6 +116,8 @@ class Failure:
     exit_code: int
     hint: str | None = None
     detail: str | None = None
+    known: tuple[KnownCause, ...] = ()
+    """Known pitfalls that what failed has printed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Converger:
                 self._stop.between_steps()
                 try:
                     performer.carry_out(step, number, len(plan.steps))
-                except StepFailedError:
+                except (StepFailedError, UnfitError):
                     if performer.findings:
                         self._emit(Judged(tuple(performer.findings)))
                     raise

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.engine.mask import Mask
-from provision.errors import InterruptedRunError, LinkLostError, StepFailedError, UnreachableError
+from provision.errors import InterruptedRunError, LinkLostError, StepFailedError, UnfitError, UnreachableError
 from provision.events import CommandRan, LinkLost, StepFinished, StepOutput, StepStarted
 from provision.model.plan import Detached, Fetch, Finding, Program, Run, Severity
 from provision.remote import catalogue
@@ -66,6 +66,7 @@ class Performer:
 
         Raises:
             StepFailedError: it was done, and not well.
+        UnfitError: it was a check of the host, and found errors.
             InterruptedRunError: the user asked to end it now.
         """
         action = step.action
@@ -90,11 +91,14 @@ class Performer:
         self.findings.extend(findings)
         errors = [one for one in findings if one.severity is Severity.ERROR]
         after = action.on_fail if errors else action.on_pass
+        if after is None and action.record is not None and not errors:
+            after = action.record(done.stdout)
         if after is not None:
             self._must(step, after)
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            raise StepFailedError(f"{step.name}: {errors[0].message}{more}", hint=errors[0].fix)
+            kind = UnfitError if action.judges_host else StepFailedError
+            raise kind(f"{step.name}: {errors[0].message}{more}", hint=errors[0].fix)
 
     def _must(self, step: Step, program: Program) -> None:
         done = self.command(program)

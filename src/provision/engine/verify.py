@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.errors import StepFailedError
+from provision.errors import StepFailedError, UnfitError
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def check(steps: list[Step], plan: Plan, performer: Performer, stop: Stop) -> tu
         said = len(performer.findings)
         try:
             performer.carry_out(step, number, len(steps))
-        except StepFailedError as error:
+        except (StepFailedError, UnfitError) as error:
             # What the check itself found says it better.
             if len(performer.findings) == said:
                 failed.append(Finding("CHECK-FAILED", Severity.ERROR, error.message, error.hint))

@@ -51,8 +51,8 @@ def find_inventory(
     return candidate if candidate.exists() else None
 
 
-def check_writers(path: Path) -> None:
-    """Refuse a file that others can write: its proxy commands run on this machine.
+def check_writers(path: Path, danger: str = "it runs commands") -> None:
+    """Refuse a file that others can write: `danger` says why that matters; proxy commands run on this machine.
 
     Raises:
         BadFileError: everyone, or a group of others, can write it, or it belongs to someone else.
@@ -63,11 +63,11 @@ def check_writers(path: Path) -> None:
         return  # reading it says why
     shown = shown_path(path)
     if found.st_mode & stat.S_IWOTH:
-        raise BadFileError(f"{shown}: everyone on this machine can write it, and it runs commands: chmod o-w {shown}")
+        raise BadFileError(f"{shown}: everyone on this machine can write it, and {danger}: chmod o-w {shown}")
     if found.st_mode & stat.S_IWGRP and not _own_group(found.st_gid):
-        raise BadFileError(f"{shown}: a group of others can write it, and it runs commands: chmod g-w {shown}")
+        raise BadFileError(f"{shown}: a group of others can write it, and {danger}: chmod g-w {shown}")
     if os.geteuid() != 0 and found.st_uid not in (0, os.geteuid()):
-        raise BadFileError(f"{shown}: it belongs to another user, and it runs commands: copy it, or chown it")
+        raise BadFileError(f"{shown}: it belongs to another user, and {danger}: copy it, or chown it")
 
 
 def _own_group(gid: int) -> bool:

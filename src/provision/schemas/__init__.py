@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def schema_path(kind: str) -> Path:
-    """Return the shipped schema of ``hosts``, ``provision``, ``playbook`` or ``environment``."""
+    """Return the shipped schema of ``hosts``, ``provision``, ``playbook``, ``environment`` or ``pitfalls``."""
     return Path(__file__).parent / f"{kind}.schema.json"
 
 

@@ -12,6 +12,7 @@ from provision.decode import Rule
 from provision.decode.convert import fields_of, required_of
 from provision.environment.spec import EnvironmentFile
 from provision.inventory.schema import InventoryFile
+from provision.pitfalls.schema import PitfallsFile
 from provision.playbook.options import BARE_TASKS, TASKS, FileOptions
 from provision.project import ProjectFile
 
@@ -31,6 +32,7 @@ def texts() -> dict[str, str]:
         "provision": _document("provision.yaml", _of(ProjectFile)),
         "playbook": _document("a playbook", _playbook()),
         "environment": _document("environment.yml", _of(EnvironmentFile)),
+        "pitfalls": _document("pitfalls.yaml", _of(PitfallsFile)),
     }
     return {kind: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for kind, schema in schemas.items()}
 
