@@ -20,13 +20,18 @@ EXAMPLES = {
         "  provision up gpu-box\n  provision up train '!ali-7'        a group, but for one host\n"
         "  provision up all --forks 50 --json\n  provision up gpu-box --wait        when another run holds the host\n"
     ),
-    "verify": "  provision verify gpu-box\n  provision verify all --json\n",
+    "verify": (
+        "  provision verify gpu-box\n  provision verify all --json\n"
+        "  provision verify --explain GPU-DRIVER-OLD     what a finding means and what to do\n"
+    ),
 }
 
 
 def main(name: str, argv: list[str]) -> int:
     """Run `plan`, `up` or `verify`."""
     asked = _parse(name, argv)
+    if getattr(asked, "explain", None):
+        return _explain(asked.explain, asked.language)
     from provision.cli.convergence import converge
 
     return converge(name, argv, asked)
@@ -42,6 +47,23 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     if name == "up":
         words.add_argument("--dry-run", action="store_true", help="the same as `provision plan`")
         words.add_argument("--wait", action="store_true", help="wait for another run that holds the host")
+        words.add_argument(
+            "--build-anyway",
+            action="store_true",
+            help="build although environment.yml asks for a CUDA that this driver or card does not serve",
+        )
+    if name == "verify":
+        words.add_argument("--explain", metavar="CODE", help="print what a finding means and what to do, and no more")
+        words.add_argument("--language", choices=("en", "zh"), help="of --explain (default: as your locale says)")
     options.add_fleet(words)
     options.add_output(words)
     return words.parse_args(argv)
+
+
+def _explain(code: str, language: str | None) -> int:
+    import os
+
+    from provision.report.pages import chosen_language, explain
+
+    print(explain(code, language or chosen_language(os.environ)).text.rstrip())
+    return 0
