@@ -31,6 +31,8 @@ _LZMA = "add `xz` (on conda-forge also `liblzma`) to the dependencies"
 _FORMAT = 1
 NO_INTERPRETER = b"no interpreter: "
 """How python.sh says that there is nothing to run the check with."""
+REFUSED = b"refused: "
+"""How it says that others could exchange what it would run."""
 
 CAUSES: tuple[tuple[str, str], ...] = (
     (
@@ -95,6 +97,17 @@ class DeepReport:
     unmapped: tuple[str, ...] = ()
     """Packages that bring no module to import, such as cuda-version."""
     seconds: float | None = None
+    host_python: HostPython | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPython:
+    """The python3 that a login on the host finds outside of the environment."""
+
+    path: str
+    version: str
+    missing: tuple[str, ...]
+    """Modules of the standard library that it lacks, of those that need a system library."""
 
 
 def question(
@@ -185,9 +198,16 @@ def parse_report(output: bytes, nonce: str) -> DeepReport:
             modules=modules,
             unmapped=tuple(str(one) for one in answer.get("unmapped", ())),
             seconds=answer.get("seconds"),
+            host_python=_host_python(answer.get("host_python")),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the report cannot be read: {error!r}") from error
+
+
+def _host_python(value: Any) -> HostPython | None:
+    if value is None:
+        return None
+    return HostPython(str(value["path"]), str(value["version"]), tuple(str(one) for one in value["missing"]))
 
 
 def _optional(value: Any) -> str | None:
@@ -203,6 +223,9 @@ def judge_deep_check(
     """
     if output.startswith(NO_INTERPRETER) and not pip and not asks_for_python(dependencies):
         return (Finding("ENV-NO-PYTHON", Severity.INFO, "the environment has no Python: nothing was imported"),)
+    if output.startswith(REFUSED):
+        reason = output[len(REFUSED) :].decode("utf-8", "replace").partition("\n")[0]
+        return (Finding("ENV-DEEP-CHECK", Severity.ERROR, f"the environment was not started: {reason}"),)
     try:
         return judge_report(parse_report(output, nonce))
     except ValueError as error:
@@ -211,7 +234,23 @@ def judge_deep_check(
 
 def judge_report(report: DeepReport) -> tuple[Finding, ...]:
     """Return a finding for each module that does not import."""
-    return tuple(found for module in report.modules if (found := _judge(module)) is not None)
+    found = tuple(found for module in report.modules if (found := _judge(module)) is not None)
+    return (*found, *_judge_host_python(report))
+
+
+def _judge_host_python(report: DeepReport) -> Iterator[Finding]:
+    host = report.host_python
+    lacking = [one for one in host.missing if one in STDLIB] if host is not None else []
+    broken = {one.module for one in report.modules if one.kind == "stdlib" and not one.ok}
+    brought = [one for one in lacking if one not in broken]
+    if host is not None and brought:
+        yield Finding(
+            "HOST-PYTHON-STDLIB",
+            Severity.INFO,
+            f"the host's own {_plain(host.path)} ({_plain(host.version)}) lacks {', '.join(brought)};"
+            f" the environment's Python {_plain(report.python)} has {'it' if len(brought) == 1 else 'them'}",
+            "run programs with the environment's Python: `conda activate` it first",
+        )
 
 
 def _judge(module: ModuleReport) -> Finding | None:

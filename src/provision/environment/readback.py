@@ -171,8 +171,15 @@ def _cpu(specs: Sequence[MatchSpec], listing: Listing) -> Iterator[Finding]:
         "ENV-CPU-BUILD",
         Severity.WARNING if chosen else Severity.ERROR,
         "built for the CPU, on a host whose GPU is meant to be used: " + ", ".join(text for _, text in builds),
-        "environment.yml itself asks for it" if chosen else f"ask for its CUDA build: {builds[0][0]}=*=*cuda*",
+        "environment.yml itself asks for it" if chosen else _cuda_build(*builds[0]),
     )
+
+
+def _cuda_build(name: str, shown: str) -> str:
+    if shown.endswith("(pip)"):
+        index = "--index-url https://download.pytorch.org/whl/cu126"
+        return f"ask for its CUDA build: {name} with `{index}` in the pip section"
+    return f"ask for its CUDA build: {name}=*=*cuda*"
 
 
 def _unread(listing: Listing) -> Iterator[Finding]:

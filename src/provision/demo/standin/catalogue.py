@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from .archive import Entry, Package
 from .wheels import Made, pure_package
 
@@ -9,41 +12,11 @@ CUDA_VERSIONS = ("11.8", "12.1", "12.4", "12.6", "12.8", "13.0")
 TORCH_VERSIONS = ("2.5.1", "2.6.0")
 TORCH_CUDA = ("12.4", "12.8")
 
-TORCH = '''"""A stand-in for torch, not PyTorch: it says what it was built for, and computes nothing."""
-
-from . import cuda, version
-
-__version__ = version.__version__
-'''
-TORCH_VERSION = '''"""What this stand-in pretends to be built for."""
-
-__version__ = "{version}"
-cuda = {cuda!r}
-'''
-TORCH_DEVICES = '''"""The stand-in's devices: those that libcuda counts, when this is a CUDA build."""
-
-import ctypes
-
-from . import version
-
-
-def device_count():
-    """Return the number of devices libcuda knows, 0 without it."""
-    if version.cuda is None:
-        return 0
-    try:
-        library = ctypes.CDLL("libcuda.so.1")
-        number = ctypes.c_int(0)
-        failed = library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(number))
-    except (OSError, AttributeError):
-        return 0
-    return 0 if failed else number.value
-
-
-def is_available():
-    """Return whether a device can be used."""
-    return device_count() > 0
-'''
+_TORCH = Path(__file__).parent / "frameworks" / "torch"
+_ARCHITECTURES = {
+    "12.4": ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90"),
+    "12.8": ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"),
+}
 
 ALPHA = ("1.0", "1.1", "2.0")
 BROKEN = Made("standin-broken", "1.0", {"standin_broken.py": 'raise ImportError("libbroken.so.1: no such file")\n'})
@@ -64,6 +37,12 @@ WHEELS = (
     Made("standin-wheel", "1.1", {"standin_wheel.py": '__version__ = "1.1"\n'}),
     Made("standin-wheel", "2.0", {"standin_wheel.py": '__version__ = "2.0"\n'}),
     Made("standin-plugin", "0.3", {"standin_plugin/__init__.py": ""}, ("standin-wheel>=1.0,<2",)),
+    Made(
+        "cupy-cuda13x",
+        "13.0.0",
+        {"cupy/__init__.py": '"""A stand-in for CuPy, not CuPy: it computes nothing."""\n'},
+        summary="stand-in: not CuPy, only its name",
+    ),
     Made("standin-clash", "1.0", {"standin_clash.py": ""}, ("standin-wheel==9.9",)),
     BROKEN,
 )
@@ -101,11 +80,9 @@ def torch() -> list[Package]:
 
 def _torch(version: str, cuda: str | None, build: str, number: int, needs: tuple[str, ...]) -> Package:
     local = f"{version}+cu{cuda.replace('.', '')}" if cuda else f"{version}+cpu"
-    modules = {
-        "torch/__init__.py": TORCH,
-        "torch/version.py": TORCH_VERSION.format(version=local, cuda=cuda),
-        "torch/cuda.py": TORCH_DEVICES,
-    }
+    modules = {f"torch/{one.name}": one.read_text(encoding="utf-8") for one in sorted(_TORCH.glob("*.py"))}
+    built = {"version": local, "cuda": cuda, "architectures": list(_ARCHITECTURES.get(cuda or "", ()))}
+    modules["torch/built.json"] = json.dumps(built) + "\n"
     made = Made("torch", version, modules, summary="stand-in: not PyTorch, only what it says of itself")
     package = pure_package(made, depends=needs, build=build, number=number)
     return Package(

@@ -14,6 +14,7 @@ import os
 import re
 import select
 import signal
+import subprocess
 import sys
 import sysconfig
 import time
@@ -57,6 +58,7 @@ def main(nonce):
         "prefix": sys.prefix,
         "modules": results,
         "unmapped": unmapped,
+        "host_python": host_python(question.get("stdlib", [])),
         "seconds": round(time.monotonic() - began, 3),
     }
     # A newline first: a child may have left an unfinished line in the same pipe.
@@ -64,6 +66,43 @@ def main(nonce):
     remaining = text.encode("utf-8")
     while remaining:
         remaining = remaining[os.write(report, remaining) :]
+
+
+# --- the host's own Python ---
+
+
+def host_python(names):
+    """Return path, version and missing modules of the python3 that a login finds; None where there is none."""
+    path = own_python3()
+    if path is None or not names:
+        return None
+    code = "import sys\nmissing = []\n"
+    code += "for name in sys.argv[1:]:\n    try:\n        __import__(name)\n    except BaseException:\n"
+    code += "        missing.append(name)\nprint('%d.%d.%d' % sys.version_info[:3], *missing)"
+    try:
+        done = subprocess.run(
+            [path, "-I", "-B", "-c", code] + names,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    words = done.stdout.decode("utf-8", "replace").split()
+    if done.returncode != 0 or not words:
+        return None
+    return {"path": path, "version": words[0], "missing": words[1:]}
+
+
+def own_python3():
+    inside = os.path.realpath(sys.prefix) + os.sep
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = os.path.join(folder, "python3")
+        if folder.startswith("/") and os.access(path, os.X_OK) and not os.path.realpath(path).startswith(inside):
+            return path
+    return None
 
 
 # --- which modules a package brings ---

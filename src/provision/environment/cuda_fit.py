@@ -1,0 +1,128 @@
+"""Whether the CUDA that an environment needs goes with the host's driver and cards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.gpu.cuda import Fit, compiles_for, fit, nearest, needed_driver, newest_cuda, oldest_driver, span
+from provision.gpu.wheels import find, has_code_for, wheels
+from provision.model.plan import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.environment.cuda_wanted import CudaDemand
+    from provision.model.facts import GpuFacts
+
+BUILD_ANYWAY = frozenset({"CUDA-TOO-NEW", "CUDA-ARCH", "WHEEL-NO-ARCH"})
+"""Findings that stop a build for the money it would waste, and that the user may overrule."""
+
+OLDER_TAGS = frozenset({"cu118", "cu121", "cu124"})
+"""Tags of PyTorch's wheels beside those whose architectures are known."""
+
+
+def cuda_findings(demands: Sequence[CudaDemand], gpu: GpuFacts) -> Iterator[Finding]:
+    """Judge what the lines of an environment file need; without a driver there is nothing to judge."""
+    cards = sorted({one.compute_capability for one in gpu.gpus if one.compute_capability})
+    if gpu.driver is None:
+        return
+    for demand in demands:
+        for found in (_driver(demand, gpu.driver, cards), _cards(demand, gpu.driver, cards)):
+            if found is not None:
+                yield found
+
+
+def _driver(demand: CudaDemand, driver: str, cards: Sequence[str]) -> Finding | None:
+    fits: dict[str, Fit] = {}
+    for toolkit in demand.toolkits:
+        try:
+            fits[toolkit] = fit(toolkit, driver)
+        except ValueError:
+            return None
+    if any(one in {Fit.FULL, Fit.UNKNOWN} for one in fits.values()):
+        return None
+    toolkit = demand.toolkits[-1]
+    serves = newest_cuda(driver)
+    needs = f"{demand.text} needs CUDA {toolkit}"
+    has = f"driver {driver} serves " + (f"CUDA {serves} at most" if serves else "no CUDA of our tables")
+    pin = _pin(demand, driver, cards)
+    if any(one is Fit.LIMITED for one in fits.values()):
+        return Finding(
+            "CUDA-TOO-NEW",
+            Severity.WARNING,
+            f"{needs}, {has}: it starts by minor-version compatibility, and what must first be compiled from PTX fails",
+            fix=f"{pin or 'an older CUDA'}, or driver {needed_driver(toolkit)} or newer",
+        )
+    return Finding(
+        "CUDA-TOO-NEW",
+        Severity.ERROR if demand.certain else Severity.WARNING,
+        f"{needs}, {has}: it does not start there (the oldest driver that serves it is {oldest_driver(toolkit)})",
+        fix=f"{pin or 'an older CUDA'}, or driver {needed_driver(toolkit)} or newer",
+    )
+
+
+def _cards(demand: CudaDemand, driver: str, cards: Sequence[str]) -> Finding | None:
+    for card in cards:
+        wheel = find(demand.torch, demand.tag) if demand.torch and demand.tag else None
+        if wheel is not None and not has_code_for(wheel.architectures, card):
+            return _no_code(demand, wheel.ptx, card, driver, cards)
+        if all(compiles_for(toolkit, card) is False for toolkit in demand.toolkits):
+            return _not_compiled(demand, card, driver, cards)
+    return None
+
+
+def _no_code(demand: CudaDemand, ptx: str | None, card: str, driver: str, cards: Sequence[str]) -> Finding:
+    if ptx is not None and _key(ptx) <= _key(card):
+        return Finding(
+            "WHEEL-PTX-ONLY",
+            Severity.WARNING,
+            f"{demand.text} has no machine code for compute capability {card}: its PTX is compiled at first use",
+            fix=_pin(demand, driver, cards),
+        )
+    return Finding(
+        "WHEEL-NO-ARCH",
+        Severity.ERROR if demand.certain else Severity.WARNING,
+        f"{demand.text} has no code for compute capability {card}: it fails with 'no kernel image is available'",
+        fix=_pin(demand, driver, cards),
+    )
+
+
+def _not_compiled(demand: CudaDemand, card: str, driver: str, cards: Sequence[str]) -> Finding:
+    newest = demand.toolkits[0]
+    limits = span(card)
+    dropped = limits is not None and limits[1] is not None and _key(demand.toolkits[-1]) > _key(limits[1])
+    bound = limits and (limits[1] if dropped else limits[0])
+    # Who is too old for a card may still carry PTX that the driver compiles; PyTorch's wheels do not.
+    sure = demand.certain and (dropped or demand.tag is not None)
+    return Finding(
+        "CUDA-ARCH",
+        Severity.ERROR if sure else Severity.WARNING,
+        f"{demand.text} means CUDA {newest}, which "
+        + (f"no longer supports compute capability {card} (the last is {bound})" if dropped else "")
+        + (f"does not know compute capability {card} yet (the first is {bound})" if not dropped else ""),
+        fix=_pin(demand, driver, cards),
+    )
+
+
+def _pin(demand: CudaDemand, driver: str, cards: Sequence[str]) -> str | None:
+    toolkit = nearest(driver, cards)
+    if toolkit is None:
+        return None
+    if not demand.pip:
+        return f"cuda-version={toolkit}"
+    if demand.tag is None:
+        return f"a build for CUDA {toolkit}"
+    tag = next((one for one in _tags(cards) if _key(f"{one[2:4]}.{one[4]}") <= _key(toolkit)), None)
+    if tag is None:
+        return None
+    return f"torch from PyTorch's own index of {tag}: `--index-url https://download.pytorch.org/whl/{tag}`"
+
+
+def _tags(cards: Sequence[str]) -> list[str]:
+    """Tags of PyTorch's wheels, the newest first, without those that are known to leave out one of the cards."""
+    lacking = {one.tag for one in wheels() if not all(has_code_for(one.architectures, card) for card in cards)}
+    return [one for one in sorted({one.tag for one in wheels()} | OLDER_TAGS, reverse=True) if one not in lacking]
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

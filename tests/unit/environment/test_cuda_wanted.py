@@ -1,0 +1,155 @@
+"""Which CUDA an environment file needs, and whether a host's driver and cards go with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from provision.environment.cuda_fit import cuda_findings
+from provision.environment.cuda_wanted import cuda_wanted
+from provision.environment.spec import EnvironmentSpec
+from provision.model.facts import Gpu, GpuFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.model.plan import Finding
+
+
+def spec(*conda: str, pip: Sequence[str] = ()) -> EnvironmentSpec:
+    return EnvironmentSpec("mymodel", ("conda-forge",), conda, tuple(pip))
+
+
+def host(driver: str | None, *capabilities: str) -> GpuFacts:
+    cards = tuple(
+        Gpu(number, f"GPU-{number}", "card", compute_capability=one) for number, one in enumerate(capabilities)
+    )
+    return GpuFacts(nvidia_smi=0, gpus=cards, driver=driver)
+
+
+def judged(wanted: EnvironmentSpec, gpu: GpuFacts) -> list[Finding]:
+    return list(cuda_findings(cuda_wanted(wanted), gpu))
+
+
+def codes(wanted: EnvironmentSpec, gpu: GpuFacts) -> list[tuple[str, str]]:
+    return [(one.code, one.severity.value) for one in judged(wanted, gpu)]
+
+
+@pytest.mark.parametrize(
+    ("line", "newest", "oldest"),
+    [
+        ("cuda-version=12.4", "12.4", "12.4"),
+        ("cuda-version 12.*", "12.9", "12.0"),
+        ("cuda-version>=12.6", "13.2", "12.6"),
+        ("conda-forge::cuda-version<=11.8", "11.8", "11.0"),
+        ("pytorch-cuda=12.1", "12.1", "12.1"),
+        ("cudatoolkit=11.8", "11.8", "11.8"),
+        ("cuda-nvcc=12.4.131", "12.4", "12.4"),
+        ("pytorch=2.5=py3.12_cuda12.4_cudnn9.1.0_0", "12.4", "12.4"),
+        ("pytorch=2.7[build='cuda126*']", "12.6", "12.6"),
+    ],
+)
+def test_a_conda_line_names_the_toolkits_that_meet_it(line: str, newest: str, oldest: str) -> None:
+    (demand,) = cuda_wanted(spec("python", line))
+    assert (demand.toolkits[0], demand.toolkits[-1], demand.pip) == (newest, oldest, False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "cuda", "certain"),
+    [
+        (["torch==2.5.1+cu124"], "12.4", True),
+        (["--index-url https://download.example/whl/cu121", "torch==2.4.0", "torchvision"], "12.1", True),
+        (["--find-links=https://mirror.example/pytorch-wheels/cu118/", "torch"], "11.8", True),
+        (["torch==2.5.1"], "12.4", True),
+        (["torch==2.9.*"], "12.8", True),
+        (["torch>=2.0,<2.5"], "12.1", True),
+        (["torch>=2.0"], "13.0", False),
+        (["torch"], "13.0", False),
+        (["jax[cuda12]==0.4.35"], "12.9", True),
+        (["jax[cuda13]"], "13.2", True),
+        (["cupy-cuda11x"], "11.8", True),
+        (["nvidia-cuda-runtime-cu12==12.4.127"], "12.4", True),
+        (["nvidia-cublas-cu12"], "12.9", True),
+        (["https://download.example/whl/cu124/torch-2.5.1%2Bcu124-cp312-cp312-linux_x86_64.whl"], "12.4", True),
+    ],
+)
+def test_a_pip_line_names_the_cuda_that_its_wheels_are_built_with(lines: list[str], cuda: str, certain: bool) -> None:
+    (demand,) = cuda_wanted(spec("python", "pip", pip=lines))
+    assert (demand.toolkits[0], demand.certain, demand.pip) == (cuda, certain, True)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        spec("python=3.12", "numpy", "pytorch"),
+        spec("cuda-version", "pytorch=2.5=cpu_generic*"),
+        spec("pip", pip=["torch==2.5.1+cpu", "numpy", "-e ."]),
+        spec("pip", pip=["torch==9.9.9"]),
+        spec("cuda-version=99.1"),
+    ],
+)
+def test_lines_that_name_no_cuda_we_know_demand_nothing(wanted: EnvironmentSpec) -> None:
+    assert cuda_wanted(wanted) == ()
+
+
+def test_what_the_driver_serves_gives_no_finding() -> None:
+    assert codes(spec("cuda-version=12.4"), host("550.54.14", "8.0")) == []
+    assert codes(spec("cuda-version>=12"), host("550.54.14", "8.0")) == []
+    assert codes(spec("cuda-version=13.0"), host(None)) == []
+
+
+def test_a_cuda_of_a_newer_major_version_stops_the_build_and_names_the_nearest_pin() -> None:
+    (finding,) = judged(spec("cuda-version=13.0"), host("550.54.14", "8.0"))
+    assert (finding.code, finding.severity.value) == ("CUDA-TOO-NEW", "error")
+    assert "cuda-version=13.0 needs CUDA 13.0" in finding.message
+    assert "driver 550.54.14 serves CUDA 12.4 at most" in finding.message
+    assert "580.65.06" in finding.message
+    assert finding.fix == "cuda-version=12.4, or driver 580.65.06 or newer"
+
+
+def test_a_newer_cuda_of_the_same_major_version_starts_with_limits() -> None:
+    (finding,) = judged(spec("cuda-version=12.8"), host("550.54.14", "9.0"))
+    assert (finding.code, finding.severity.value) == ("CUDA-TOO-NEW", "warning")
+
+
+def test_an_open_end_that_takes_what_is_newest_today_is_only_a_warning() -> None:
+    (finding,) = judged(spec("pip", pip=["torch"]), host("550.54.14", "8.0"))
+    assert (finding.code, finding.severity.value) == ("CUDA-TOO-NEW", "warning")
+    assert "torch 2.12 from PyPI" in finding.message
+    assert "whl/cu124" in (finding.fix or "")
+
+
+def test_a_card_that_the_cuda_dropped_names_the_last_one_that_knew_it() -> None:
+    (finding,) = judged(spec("cuda-version=13.0"), host("580.65.06", "7.0"))
+    assert (finding.code, finding.severity.value) == ("CUDA-ARCH", "error")
+    assert "no longer supports compute capability 7.0 (the last is 12.9)" in finding.message
+    assert finding.fix == "cuda-version=12.9"
+
+
+def test_a_card_that_the_cuda_does_not_know_yet_is_sure_only_where_no_ptx_can_help() -> None:
+    blackwell = host("570.86.10", "12.0")
+    (conda,) = judged(spec("cuda-version=12.4"), blackwell)
+    assert (conda.code, conda.severity.value) == ("CUDA-ARCH", "warning")
+    (wheel,) = judged(spec("pip", pip=["torch==2.5.1+cu124"]), blackwell)
+    assert (wheel.code, wheel.severity.value) == ("CUDA-ARCH", "error")
+    assert "does not know compute capability 12.0 yet (the first is 12.8)" in wheel.message
+    assert "whl/cu128" in (wheel.fix or "")
+
+
+def test_a_wheel_without_code_for_the_card_names_the_index_that_has_it() -> None:
+    pascal = host("580.95.05", "6.0")
+    (finding,) = judged(spec("pip", pip=["torch==2.9.1"]), pascal)
+    assert (finding.code, finding.severity.value) == ("WHEEL-NO-ARCH", "error")
+    assert "no kernel image" in finding.message
+    assert "whl/cu126" in (finding.fix or "")
+
+
+def test_code_of_the_same_major_capability_runs_on_a_later_card() -> None:
+    assert codes(spec("pip", pip=["torch==2.9.1"]), host("580.95.05", "8.9", "10.3", "12.1")) == []
+    assert codes(spec("cuda-version=11.0"), host("580.95.05", "8.9")) == []
+
+
+def test_a_card_without_machine_code_is_served_by_the_ptx_that_the_wheel_carries() -> None:
+    wanted = spec("pip", pip=["torch==2.9.1+cu130"])
+    assert codes(wanted, host("580.95.05", "13.0")) == [("WHEEL-PTX-ONLY", "warning")]
