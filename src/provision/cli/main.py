@@ -29,11 +29,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ssh": ("ssh", "open a shell on a host"),
     "exec": ("exec", "run a command on many hosts"),
     "trust": ("trust", "accept a host's new key"),
+    "report": ("report", "write what was met, and how it was solved, for the team"),
     "demo": ("demo", "try everything on a host of our own, on this machine"),
 }
 """Each command: its module below provision.cli, and one line of help."""
 
-LATER = ("sync", "run", "jobs", "logs", "stop", "pull", "env", "schedule", "report", "history", "doctor")
+LATER = ("sync", "run", "jobs", "logs", "stop", "pull", "env", "schedule", "history", "doctor")
 """Commands that are planned, and not there yet."""
 PROBLEMS_SHOWN = 5
 """Further problems of a file that are shown without -v."""

@@ -7,11 +7,13 @@ import secrets
 import shlex
 import socket
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.cli.asking import Asking
+from provision.cli.open_files import forks_allowed
 from provision.cli.signals import stopping
+from provision.cli.workspace import through
 from provision.engine.converge import Converger, Goal
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
@@ -20,6 +22,7 @@ from provision.ssh.libraries import load_ssh_libraries
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from provision.events import Emit
     from provision.model.host import Host
@@ -42,6 +45,8 @@ class Selection:
     tasks: dict[str, tuple[Task, ...]]
     routes: dict[str, Route]
     settings: Settings
+    inventory: Path | None = None
+    """The file that names the hosts."""
 
 
 def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Selection) -> int:
@@ -53,13 +58,8 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
     stop = Stop()
     holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
     ready = threading.Event()
-    settings, asking = selection.settings, Asking(stop)
-    if settings.ask_passphrase is not None and settings.ask_password is not None:
-        settings = replace(
-            settings,
-            ask_passphrase=asking.through(settings.ask_passphrase),
-            ask_password=asking.through(settings.ask_password),
-        )
+    asking = Asking(stop)
+    settings = through(asking, selection.settings)
 
     def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
         def connect() -> Link:
@@ -81,21 +81,34 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             return converger.run(), ()
         except ProvisionError as error:
             error.left = converger.left
+            from provision.cli.known_causes import add_known_causes
+
+            add_known_causes(error, selection.inventory)
             raise
 
-    events = run_fleet(selection.hosts, work, stop, forks=asked.forks, fail_fast=asked.fail_fast)
+    forks = forks_allowed(asked.forks, len(selection.hosts))
+    events = run_fleet(selection.hosts, work, stop, forks=forks, fail_fast=asked.fail_fast)
     face = _face(name, argv, asked, selection)
     with stopping(stop, face):
+        # Loaded while the hosts are at work.
+        from provision.report.met import remember
+
         asking.begin(face.quiet)
         ready.set()
         for event in events:
             face.take(event)
-        face.finish()
+        try:
+            face.finish()
+        finally:
+            # Whether or not somebody reads our output: it happened.
+            remember(face.report, os.environ, _project, secrets=_secrets(selection))
     return face.exit_code()
 
 
 def _face(name: str, argv: list[str], asked: argparse.Namespace, selection: Selection) -> Face:
-    import provision.facts  # noqa: F401 - here, where nobody waits for it, for the workers
+    # Here, where nobody waits for them, for the workers.
+    import provision.facts
+    import provision.gpu.findings  # noqa: F401
     from provision.report.face import Face
     from provision.report.log import RunLog
 
@@ -110,6 +123,14 @@ def _face(name: str, argv: list[str], asked: argparse.Namespace, selection: Sele
         fail_fast=asked.fail_fast,
         options=_options(asked),
     )
+
+
+def _project() -> str:
+    from pathlib import Path
+
+    from provision.project import load_project
+
+    return load_project(Path.cwd()).name
 
 
 def _secrets(selection: Selection) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.report.amounts import is_change
 from provision.report.exit_code import exit_code
+from provision.report.pages import why
 
 if TYPE_CHECKING:
     from provision.model.plan import Finding
@@ -39,6 +40,7 @@ def _host(host: HostReport, *, foresees: bool) -> dict[str, Any]:
             "kind": host.error.kind,
             "message": _text(host.error.message),
             "hint": _optional(host.error.hint),
+            "known": [{"id": one.id, "cause": _text(one.cause), "fix": list(one.fix)} for one in host.error.known],
         },
     }
 
@@ -76,6 +78,7 @@ def _finding(one: Finding) -> dict[str, Any]:
         "code": one.code,
         "severity": one.severity.value,
         "message": _text(one.message),
+        "why": why(one.code),
         "fix": _optional(one.fix),
     }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from provision.model.plan import Severity
 from provision.report.display import one_line
+from provision.report.pages import why
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -39,6 +40,8 @@ def one_finding(finding: Finding, style: Style, where: str = "") -> Iterator[str
     """Yield the lines of one finding."""
     head = style.severity(finding.severity, finding.severity.value)
     yield f"{head} {style.bold(one_line(finding.code))}{where}: {one_line(finding.message)}"
+    if finding.severity is not Severity.INFO and (reason := why(finding.code)):
+        yield style.dim(f"  {reason}")
     if finding.fix:
         yield f"  -> {one_line(finding.fix)}"
 

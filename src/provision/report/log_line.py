@@ -72,6 +72,7 @@ def _end(event: HostFinished) -> list[str]:
     if failure is not None:
         lines.append(f"{failure.kind} (exit {failure.exit_code}): {failure.message}")
         lines += [f"hint: {failure.hint}"] if failure.hint else []
+        lines += [f"known pitfall {one.id}: {one.cause}" for one in failure.known]
         lines += (failure.detail or "").splitlines()
     if event.left:
         lines.append(f"not done: {', '.join(event.left)}")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 GROUPED_FROM = 9
 """From that many hosts on, those where nothing was to be done share one line."""
 _NAMES_SHOWN = 3
+_KNOWN_SHOWN = 2
 _NAME_COLUMNS = 40
 _OUTCOME_WIDTH = max(len(one.value) for one in Outcome)
 
@@ -59,6 +60,10 @@ def failure_lines(host: HostReport, style: Style, *, verbose: bool = False) -> I
     # The finding that stopped the host says the same below.
     if error.hint and error.hint not in {one.fix for one in host.errors}:
         yield f"-> {one_line(error.hint)}"
+    # A step that knows its own failures has said it better.
+    for known in error.known[: 0 if error.hint else _KNOWN_SHOWN]:
+        yield f"known pitfall {known.id}: {one_line(known.cause)}"
+        yield from (f"-> {one_line(line.removeprefix('$ '))}" for line in known.fix)
     failed = {one.name for one in host.steps if not one.ok}
     left = [one for one in host.left if one not in failed]
     if left:
@@ -74,6 +79,10 @@ def _host(host: HostReport, command: str, width: int, style: Style, *, verbose: 
     below = " " * (width + 2)
     for line in failure_lines(host, style, verbose=verbose):
         yield f"{below}{line}"
+    if host.outcome is Outcome.UNFIT and host.error is None and host.errors:
+        more = len(host.errors) - 1
+        others = f" (and {counted(more, 'other error')})" if more else ""
+        yield f"{below}{style.red('unfit: ')}{one_line(host.errors[0].message)}{others}"
     if host.outcome in {Outcome.CONVERGED, Outcome.CHANGED} and host.facts is not None:
         gpus = bool(host.facts.gpu.gpus)
         yield f"{below}{style.green('fit: ') if gpus else ''}{fact_line(host.facts)}"
@@ -92,8 +101,7 @@ def _did(host: HostReport, command: str) -> str:
     if host.outcome is Outcome.CONVERGED:
         return f"nothing to do, {took}"
     if host.outcome is Outcome.UNFIT and host.error is None and not host.steps:
-        codes = dict.fromkeys(one_line(one.code) for one in host.errors)
-        return f"nothing to do, {took}, but not fit: {', '.join(codes)}"
+        return f"nothing to do, {took}"
     return f"after {took}"
 
 

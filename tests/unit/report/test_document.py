@@ -11,6 +11,7 @@ import provision.schemas
 from provision.report.document import document
 from provision.report.face import Face
 from provision.report.fold import fold
+from provision.report.pages import why
 from tests.unit.report.streams import SCENES, changed, failed, hostile, pending, timed
 
 SCHEMA: dict[str, Any] = json.loads(
@@ -101,6 +102,7 @@ def test_up_says_what_was_done() -> None:
         "code": "GPU-DRIVER-OLD",
         "severity": "warning",
         "message": "driver 470 is older than CUDA 12.4 needs",
+        "why": why("GPU-DRIVER-OLD"),
         "fix": "install 550",
     }
 
@@ -122,9 +124,9 @@ def test_a_dry_run_of_up_is_documented_as_up_with_the_steps_of_a_plan() -> None:
     assert len(made["hosts"]["gpu-box"]["steps"]) == 4
 
 
-def test_an_error_has_kind_message_and_hint_alone() -> None:
+def test_an_error_has_kind_message_hint_and_known_causes_alone() -> None:
     host = document(fold("up", ["a"], timed({"a": failed("a")})))["hosts"]["a"]
-    assert set(host["error"]) == {"kind", "message", "hint"}
+    assert set(host["error"]) == {"kind", "message", "hint", "known"}
 
 
 def test_texts_that_are_no_unicode_are_still_json() -> None:

@@ -1,0 +1,127 @@
+"""The command `report`: what was met on hosts and how it was solved, on the terminal or as notes for the team."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.cli import options, written
+from provision.errors import UsageError
+from provision.project import load_project
+from provision.report.display import one_line
+from provision.report.entries import as_json, sightings
+from provision.report.met_file import met_file, read
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from provision.report.entries import Entry
+
+SCHEMA_VERSION = 1
+"""Of the document that --json prints; within a version fields are only ever added."""
+DESCRIPTION = """\
+Show what earlier runs of `up`, `plan` and `verify` met on hosts: known pitfalls, and findings that are more than
+information; what is open, and what a later run solved. No host is asked. With --notes it is written as Markdown, one
+page for each code. What you write there between the marks stays, and so does what other machines of your team have met.
+"""
+EXAMPLES = """\
+  provision report                       what was met in this project, what is open first
+  provision report --notes docs/note     write it as pages for the team
+  provision report --all --json          every entry of every project
+"""
+
+
+def main(name: str, argv: list[str]) -> int:
+    """Show or write what was met."""
+    asked = _parse(name, argv)
+    project = load_project(Path.cwd()).name
+    entries = [one for one in _entries() if asked.all or one.project == project]
+    if entries and asked.notes is not None:
+        # stdout is the document's alone.
+        _write(asked.notes, entries, sys.stderr if asked.json else sys.stdout)
+    if asked.json:
+        shown = {"schema_version": SCHEMA_VERSION, "command": name, "entries": [as_json(one) for one in entries]}
+        print(json.dumps(shown, indent=2))
+    elif not entries:
+        where = "" if asked.all else f" in project {one_line(project)}"
+        print(f"nothing was met{where} yet: `provision up`, `plan` and `verify` remember what they meet")
+    elif asked.notes is None:
+        _show(entries)
+    return 0
+
+
+def _parse(name: str, argv: list[str]) -> argparse.Namespace:
+    words = options.parser(name, DESCRIPTION, EXAMPLES)
+    words.add_argument("--notes", metavar="FOLDER", help="write pages there; only its own pages are written over")
+    words.add_argument("--all", action="store_true", help="of every project, not only of this one")
+    words.add_argument("--json", action="store_true", help="print the entries as one JSON document")
+    return words.parse_args(argv)
+
+
+def _entries() -> list[Entry]:
+    path = met_file(os.environ)
+    try:
+        return read(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _show(entries: Sequence[Entry]) -> None:
+    from provision.report.met_table import table_lines
+    from provision.report.stream import write
+    from provision.report.style import style_for
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines = table_lines(sightings(entries), style_for(sys.stdout, os.environ), width)
+    write(sys.stdout, "".join(f"{line}\n" for line in lines))
+
+
+def _write(name: str, entries: Sequence[Entry], stream: TextIO) -> None:
+    from provision.report.notes import INDEX, pages
+
+    if not name.strip():
+        raise UsageError("--notes has an empty name, expected a folder")
+    folder = Path(name).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: not a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made: {error.strerror or error}") from None
+    with written.alone(folder):
+        standing = _standing(folder)
+        wanted = pages(sightings(entries), standing, str(folder))
+        changed = {page: text for page, text in wanted.items() if standing.get(page) != text}
+        # The index last: it never names a page that could not be written.
+        for page in sorted(changed, key=lambda one: (one == INDEX, one)):
+            (written.replace if page in standing else written.create)(folder / page, changed[page])
+            print(f"wrote {folder / page}", file=stream)
+    if not changed:
+        print(f"{folder}: nothing new", file=stream)
+
+
+def _standing(folder: Path) -> dict[str, str | None]:
+    """Return the Markdown files of a folder; ``None`` for one that is no text, or no file."""
+    standing: dict[str, str | None] = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.name.endswith(".md"):
+                standing[path.name] = _text(path)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read: {error.strerror or error}") from None
+    return standing
+
+
+def _text(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
