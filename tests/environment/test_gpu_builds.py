@@ -159,7 +159,7 @@ def test_another_driver_makes_the_deep_check_repeat(site: Site, typist: Laptop, 
     answer = typist.type("up", "--json")
     assert answer.code == 0, answer
     assert told(answer, "updated")["outcome"] == "converged"
-    assert [one["name"].split()[0] for one in told(answer, "updated")["steps"]] == ["import"]
+    assert [one["name"].split()[0] for one in told(answer, "updated")["steps"]] == ["import", "compute"]
 
 
 def told_driver(typist: Laptop) -> list[str]:

@@ -131,7 +131,7 @@ def test_a_home_that_others_can_write_is_refused_before_anything_is_done(lab: La
     before = box.snapshot()
     answer = laptop.type("up", "--json")
     assert answer.code == 5, answer
-    assert "others can write /home/ubuntu" in answer.document["hosts"]["box"]["error"]["message"]
+    assert "others own or can write /home/ubuntu" in answer.document["hosts"]["box"]["error"]["message"]
     assert box.snapshot() == before
 
 

@@ -80,7 +80,8 @@ class Knobs:
     """systemd-logind's KillUserProcesses (systemd hosts only)."""
 
     gpu: Path | None = None
-    """A folder that a recorded nvidia-smi replays; see `recorded_nvidia_smi.sh`."""
+    """A folder that a recorded nvidia-smi replays (`recorded_nvidia_smi.sh`), with the kernel's log and the fabric
+    manager that it has (`recorded_beside_nvidia_smi.sh`)."""
     gpu_hang: bool = False
     """The recorded nvidia-smi never answers."""
     gpu_exit: int | None = None

@@ -8,6 +8,7 @@
 #                       from it, and one unknown field fails the whole query, as the real program does
 #   query-compute-apps  --query-compute-apps=..., likewise
 #   anything else       the arguments without dashes, joined by -: "-q -x" is q-x, "topo -m" is topo-m
+# NAME.before and NAME.after are printed around a csv, as a library that is loaded into the real program prints there.
 # The file `mode` may say hang=yes (never answers) or exit=N (prints what was recorded for it, fails).
 # The driver's faults replace every answer: failure.out and failure.rc, where the folder has them.
 
@@ -53,8 +54,10 @@ columns() {
 query() {
     file=$recording/$1.csv
     [ -f "$file" ] || file=$recording/$1.out
+    if [ -f "$recording/$1.before" ]; then cat "$recording/$1.before"; fi
     if [ ! -f "$file" ]; then finish "$1"; fi
     columns "$file" "$2" "$3" || exit "$?"
+    if [ -f "$recording/$1.after" ]; then cat "$recording/$1.after"; fi
     finish "$1"
 }
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provision.facts import parse, to_json
-from provision.gpu import judge
+from provision.gpu.findings import judge
 from provision.model.host import Expect
 
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "src/provision/remote/scripts"
 RECORDINGS = ROOT / "tests/golden/nvidia_smi"
 REPLAY = ROOT / "tests/lab/recorded_nvidia_smi.sh"
+BESIDE = ROOT / "tests/lab/recorded_beside_nvidia_smi.sh"
 DIGEST = (SCRIPTS / "packages_digest.sh").read_text()
 PROBE = DIGEST + (SCRIPTS / "probe.sh").read_text()
 BUSYBOX = shutil.which("busybox")
 SHELLS = [["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]]
-THIS_MACHINE = re.compile(r"gpu\.(loaded|installed|libcuda|fabric_manager|xid|amd|ascend)\||pci\|")
+THIS_MACHINE = re.compile(r"gpu\.(loaded|installed|libcuda|amd|ascend)\||pci\|")
 """Lines about the GPUs of the machine that runs the tests."""
 
 
@@ -325,6 +326,25 @@ def with_nvidia_smi(folder: Path, program: Path) -> str:
     return text
 
 
+def with_recording(folder: Path, recording: Path) -> str:
+    """Return the probe with a recorded nvidia-smi and what was recorded beside it, on a machine that has a card."""
+    text = with_nvidia_smi(folder, REPLAY)
+    for name in ("dmesg", "systemctl", "nv-fabricmanager"):
+        shutil.copyfile(BESIDE, folder / name)
+        (folder / name).chmod(0o755)
+    units = folder / "units"
+    units.mkdir()
+    if (recording / "fabric-manager.out").exists():
+        write(units / "nvidia-fabricmanager.service")
+    for old, new in [
+        ("    nvidia_present=\n", "    nvidia_present=yes\n"),
+        ("in /usr/lib/systemd/system /lib/systemd/system /etc/systemd/system;", f"in '{units}';"),
+    ]:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text
+
+
 def gpu_lines(output: bytes) -> bytes:
     return b"\n".join(line for line in output.split(b"\n") if not THIS_MACHINE.match(line.decode(errors="replace")))
 
@@ -333,7 +353,7 @@ def gpu_lines(output: bytes) -> bytes:
 def test_a_recorded_nvidia_smi_gives_the_expected_gpus_and_findings(home: Path, situation: str) -> None:
     folder = RECORDINGS / situation
     expected = json.loads((folder / "expected.json").read_text())
-    text = with_nvidia_smi(home / "bin", REPLAY)
+    text = with_recording(home / "bin", folder)
 
     facts = parse(gpu_lines(run(home, text=text, RECORDED_NVIDIA_SMI=str(folder))))
 
@@ -341,7 +361,72 @@ def test_a_recorded_nvidia_smi_gives_the_expected_gpus_and_findings(home: Path, 
     findings = judge(replace(facts, system=replace(facts.system, shm=None)), Expect(**expected.pop("expect")))
     assert [[one.code, one.severity.value] for one in findings] == expected.pop("findings")
     assert {key: found[key] for key in expected} == expected
-    assert (folder / "source.txt").read_text().startswith(("recorded: ", "made: "))
+    assert (folder / "source.txt").read_text().startswith(("recorded: ", "documented: ", "made: "))
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        (
+            ("clocks_event_reasons.hw_slowdown", "clocks_throttle_reasons.hw_slowdown"),
+            "clocks_event_reasons.hw_slowdown",
+        ),
+        (("clocks_throttle_reasons.hw_slowdown",), "clocks_throttle_reasons.hw_slowdown"),
+        (("gpu_recovery_action", "reset_status.reset_required"), "gpu_recovery_action"),
+        (
+            ("reset_status.reset_required", "reset_status.drain_and_reset_recommended"),
+            "reset_status.reset_required,reset_status.drain_and_reset_recommended",
+        ),
+    ],
+)
+def test_of_two_names_for_one_reading_the_newer_one_is_asked(
+    home: Path, shell: list[str], known: tuple[str, ...], asked: str
+) -> None:
+    recording = home / "recording"
+    words = "\n".join(f'"{name}"' for name in ("index", *known))
+    write(recording / "help-query-gpu.out", f"{words}\n")
+
+    text = with_recording(home / "bin", recording)
+    lines = run(home, shell=shell, text=text, RECORDED_NVIDIA_SMI=str(recording)).decode().splitlines()
+
+    assert [line for line in lines if line.startswith("gpu.fields|")] == [f"gpu.fields|index,{asked}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        ("echo; echo '\tFabric Manager version is : 535.161.08'", "535.161.08"),
+        ("printf 'uid|0\nend|\n'; exit 1", None),
+        ("while :; do echo garbage without end; done", None),
+        ("exec sleep 60", None),
+    ],
+)
+def test_the_fabric_managers_version_is_read_and_its_program_is_bounded(
+    home: Path, shell: list[str], answer: str, version: str | None
+) -> None:
+    recording = home / "recording"
+    write(recording / "fabric-manager.out", "active\n")
+    text = with_recording(home / "bin", recording).replace("limited 5 nv-fab", "limited 1 nv-fab")
+    write(home / "bin/nv-fabricmanager", f"#!/bin/sh\n{answer}\n", 0o755)
+
+    facts = probe(home, shell=shell, text=text, RECORDED_NVIDIA_SMI=str(recording))
+
+    assert (facts.gpu.fabric_manager, facts.gpu.fabric_manager_version) == ("active", version)
+    assert facts.system.uid == os.getuid()
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has an nvidia-smi")
+def test_without_nvidia_smi_the_fabric_manager_is_not_started(home: Path) -> None:
+    recording = home / "recording"
+    write(recording / "fabric-manager.out", "active\n")
+    text = with_recording(home / "bin", recording)
+    (home / "bin/nvidia-smi").unlink()
+    write(home / "bin/nv-fabricmanager", f"#!/bin/sh\ntouch '{home}/started'\n", 0o755)
+
+    facts = probe(home, text=text, RECORDED_NVIDIA_SMI=str(recording))
+
+    assert facts.gpu.fabric_manager == "active"
+    assert not (home / "started").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,49 @@ mismatch of driver and library gives. A text that says a reading failed is never
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from provision.facts.amd import amd_facts
+from provision.facts.ascend import ascend_facts
 from provision.facts.lines import Lines, number
 from provision.model.facts import Gpu, GpuFacts, GpuProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HUNG = 124
 """The exit code that stands for a call that had to be ended."""
 _KILLED = 137
 _UNFINISHED = 255
-_GIVES_DATA = frozenset({0, 14})
-"""14: the infoROM is corrupt, and the data is printed all the same."""
+_INFOROM = 14
+"""The infoROM is corrupt, and the data is printed all the same."""
+_GIVES_DATA = frozenset({0, _INFOROM})
 
-_NULLS = frozenset({"", "n/a", "[n/a]", "none", "[none]", "not supported", "[not supported]"})
+_NULLS = frozenset(
+    {
+        "",
+        "n/a",
+        "[n/a]",
+        "none",
+        "[none]",
+        "not supported",
+        "[not supported]",
+        "[requested functionality has been deprecated]",
+    }
+)
 _FAILURE = re.compile(
     r"ERR!|\bError\b|Permission|requires reset|\bLost\b|Not Found|Unknown|Failed|Timeout", re.IGNORECASE
 )
+_BRACKETED = re.compile(r"\[.*\]")
+"""What nvidia-smi puts in the place of a reading: one of `_NULLS`, or the name of an error of NVML."""
+_NOISE = re.compile(
+    r"WARNING: infoROM is corrupted at gpu |\[[\w-]{1,20} [A-Za-z]{1,9}\(\d+:\d+:[\w.]{1,40}:\d+\)\]:", re.ASCII
+)
+"""Lines between the rows: nvidia-smi's own warning, and what a vGPU library loaded into it says (HAMi, 4paradigm)."""
 _EXIT = re.compile(r"exit=([0-9]{1,3})")
 _CUDA = re.compile(r"CUDA (?:UMD )?Version *: *(\d{1,3}\.\d{1,3})")
 _DRIVER = re.compile(r"(?:Driver|KMD) Version *: *(\d{2,5}(?:\.\d{1,5}){1,3})")
+_FABRIC_MANAGER = re.compile(r"Fabric Manager version is *: *(\d{2,5}(?:\.\d{1,5}){1,3})")
 _VERSION = re.compile(r"\d{2,5}(?:\.\d{1,5}){1,3}")
 _UUID = re.compile(r"(?:GPU|MIG)-[0-9a-fA-F][0-9a-zA-Z/-]{3,120}")
 _MIG = re.compile(r"\(UUID: *(MIG-[^)\s]{4,120})\)")
@@ -70,38 +95,46 @@ def gpu_facts(lines: Lines) -> tuple[GpuFacts, tuple[str, ...]]:
     elif code is None:
         # It was asked and never answered: neither a result nor an exit code came through.
         code = HUNG if not lines.all("gpu.query") else _UNFINISHED
+    elif code == 0 and header_code == _INFOROM:
+        # Only the call without arguments tells it; the query beside it may end well.
+        code = _INFOROM
     gpus = _gpus(lines, query) if code in _GIVES_DATA else ()
+    others = [found for found in (amd_facts(lines), ascend_facts(lines)) if found is not None]
     head = "\n".join(header)
-    problems = (
-        [] if header_code in {None, 0, 14} or code != 0 else [f"nvidia-smi without arguments: exit {header_code}"]
-    )
+    problems = [] if header_code in {None, 0} or code != 0 else [f"nvidia-smi without arguments: exit {header_code}"]
     facts = GpuFacts(
         nvidia_smi=code,
-        message=_message(query or header) if present and (code != 0 or not gpus) else None,
-        gpus=gpus,
+        message=None if gpus or not present else _message(query or header),
+        gpus=(*gpus, *(gpu for found in others for gpu in found.gpus)),
         mig_devices=tuple(_MIG.findall("\n".join(_answer(lines, "gpu.list")[0]))),
-        processes=_processes(lines),
+        processes=(*_processes(lines), *(one for found in others for one in found.processes)),
         driver=_driver(lines, query, head),
         driver_loaded=_version(lines.first("gpu.loaded")),
         driver_installed=_version(lines.first("gpu.installed")),
         cuda=match[1] if (match := _CUDA.search(head)) else None,
         pci_devices=tuple(text.split(" ")[0] for text in lines.all("pci")),
         fabric_manager=lines.first("gpu.fabric_manager"),
+        fabric_manager_version=_fabric_manager_version(lines),
         xid=tuple(lines.all("gpu.xid")[-50:]),
         amd=", ".join(lines.all("gpu.amd")) or None,
-        ascend=_message(lines.all("gpu.ascend")),
+        ascend=", ".join(lines.all("gpu.ascend")) or None,
+        others=tuple(found.vendor for found in others),
         libcuda=lines.first("gpu.libcuda"),
     )
-    return facts, tuple(problems)
+    return facts, (*problems, *(problem for found in others for problem in found.problems))
 
 
 def _answer(lines: Lines, key: str) -> tuple[list[str], int | None]:
     """Return what one call printed, and its exit code; ``None``: it printed too much, or nothing."""
     texts = lines.all(key)
     if not texts or not (match := _EXIT.fullmatch(texts[-1])):
-        return [text for text in texts if text.strip()], None
+        return _without_noise(texts), None
     code = int(match[1])
-    return [text for text in texts[:-1] if text.strip()], HUNG if code == _KILLED else code
+    return _without_noise(texts[:-1]), HUNG if code == _KILLED else code
+
+
+def _without_noise(texts: Sequence[str]) -> list[str]:
+    return [text for text in texts if text.strip() and not _NOISE.match(text)]
 
 
 def _message(texts: list[str]) -> str | None:
@@ -153,7 +186,7 @@ def _failed(name: str, text: str) -> bool:
     shape = _SHAPES.get(name)
     if shape is not None:
         return not shape.fullmatch(text)
-    return bool(_FAILURE.search(text))
+    return bool(_FAILURE.search(text) or _BRACKETED.fullmatch(text))
 
 
 def _mib(text: str | None) -> int | None:
@@ -187,6 +220,11 @@ def _driver(lines: Lines, rows: list[str], header: str) -> str | None:
             if len(cells) == len(names) and _VERSION.fullmatch(cells[place]):
                 return cells[place]
     return match[1] if (match := _DRIVER.search(header)) else None
+
+
+def _fabric_manager_version(lines: Lines) -> str | None:
+    match = _FABRIC_MANAGER.search("\n".join(lines.all("gpu.fabric_manager_version")))
+    return match[1] if match else None
 
 
 def _version(text: str | None) -> str | None:

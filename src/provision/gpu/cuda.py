@@ -1,42 +1,18 @@
-"""Which CUDA a driver serves.
+"""Which CUDA a driver serves, and which CUDA compiles for a card.
 
-Source of both tables: NVIDIA, "CUDA Toolkit Release Notes", "CUDA Toolkit and Corresponding Driver Versions"
-and "CUDA Toolkit and Minimum Required Driver Version for CUDA Minor Version Compatibility", Linux columns.
+The tables and their sources are in data/toolkits.json and data/architectures.json.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
+from provision.gpu.tables import rows, table
 from provision.gpu.versions import parse_version
 
-TOOLKITS: tuple[tuple[str, str], ...] = (
-    ("13.2", "595.45.04"),
-    ("13.1", "590.44.01"),
-    ("13.0", "580.65.06"),
-    ("12.9", "575.51.03"),
-    ("12.8", "570.26"),
-    ("12.6", "560.28.03"),
-    ("12.5", "555.42.02"),
-    ("12.4", "550.54.14"),
-    ("12.3", "545.23.06"),
-    ("12.2", "535.54.03"),
-    ("12.1", "530.30.02"),
-    ("12.0", "525.60.13"),
-    ("11.8", "520.61.05"),
-    ("11.7", "515.43.04"),
-    ("11.6", "510.39.01"),
-    ("11.5", "495.29.05"),
-    ("11.4", "470.42.01"),
-    ("11.3", "465.19.01"),
-    ("11.2", "460.27.03"),
-    ("11.1", "455.23"),
-    ("11.0", "450.51.05"),
-)
-"""Each toolkit and the Linux driver that came with it, the newest first."""
-
-FLOORS: tuple[tuple[int, str], ...] = ((13, "580.65.06"), (12, "525.60.13"), (11, "450.80.02"))
-"""The oldest driver on which any toolkit of a major version starts."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Fit(str, Enum):
@@ -51,43 +27,118 @@ class Fit(str, Enum):
     """The tables do not know this toolkit."""
 
 
+def toolkits() -> tuple[tuple[str, str], ...]:
+    """Return each toolkit and the Linux driver that came with it, the newest first."""
+    return tuple((row["cuda"], row["driver"]) for row in rows("toolkits"))
+
+
 def newest_cuda(driver: str) -> str | None:
     """Return the newest CUDA that a driver serves in full, ``None`` below CUDA 11 or for no version."""
     try:
         have = parse_version(driver)
     except ValueError:
         return None
-    return next((toolkit for toolkit, needs in TOOLKITS if have >= parse_version(needs)), None)
+    return next((toolkit for toolkit, needs in toolkits() if have >= parse_version(needs)), None)
 
 
 def needed_driver(toolkit: str) -> str | None:
     """Return the driver that came with a toolkit, ``None`` where the table does not know it."""
     try:
-        want = parse_version(toolkit)[:2]
+        want = parse_version(toolkit)
     except ValueError:
         return None
-    return next((driver for known, driver in TOOLKITS if parse_version(known) == want), None)
+    want = (*want, 0)[:2]
+    return next((driver for known, driver in toolkits() if (*parse_version(known), 0)[:2] == want), None)
 
 
 def oldest_driver(toolkit: str) -> str | None:
     """Return the oldest driver on which a toolkit of that major version starts at all."""
     try:
-        return dict(FLOORS).get(parse_version(toolkit)[0])
+        floor: str | None = table("toolkits")["floors"].get(str(parse_version(toolkit)[0]))
     except ValueError:
         return None
+    return floor
 
 
 def fit(toolkit: str, driver: str) -> Fit:
     """Return how a toolkit, such as ``12.4``, goes with a driver.
+
+    A toolkit that is newer than the table is judged by the oldest driver of its major version alone, or, where that
+    is not known either, counts as unknown.
 
     Raises:
         ValueError: The driver is no dotted version.
     """
     have = parse_version(driver)
     needs = needed_driver(toolkit)
-    if needs is None:
-        return Fit.UNKNOWN
-    if have >= parse_version(needs):
+    if needs is not None and have >= parse_version(needs):
         return Fit.FULL
     floor = oldest_driver(toolkit) or needs
-    return Fit.LIMITED if have >= parse_version(floor) else Fit.NONE
+    if floor is None:
+        return Fit.UNKNOWN
+    if have < parse_version(floor):
+        return Fit.NONE
+    return Fit.LIMITED if needs is not None else Fit.UNKNOWN
+
+
+def compiles_for(toolkit: str, capability: str) -> bool | None:
+    """Return whether a toolkit makes code that runs on a card of this compute capability; ``None``: not known.
+
+    Code for an architecture runs on cards of the same major capability with an equal or higher minor one.
+    """
+    try:
+        major, minor = _pair(capability)
+        have = _pair(toolkit)
+    except ValueError:
+        return None
+    serves = [
+        row
+        for row in rows("architectures")
+        if _pair(row["capability"])[0] == major and _pair(row["capability"])[1] <= minor
+    ]
+    if not serves:
+        return None
+    newest = _pair(toolkits()[0][0])
+    if have > newest:
+        return None
+    return any(_pair(row["first"]) <= have and (row["last"] is None or have <= _pair(row["last"])) for row in serves)
+
+
+def span(capability: str) -> tuple[str, str | None] | None:
+    """Return the first and the last toolkit that compile for a capability (last ``None``: all newer ones do)."""
+    try:
+        major, minor = _pair(capability)
+    except ValueError:
+        return None
+    serves = [
+        row
+        for row in rows("architectures")
+        if _pair(row["capability"])[0] == major and _pair(row["capability"])[1] <= minor
+    ]
+    if not serves:
+        return None
+    first = min((row["first"] for row in serves), key=_pair)
+    ends = [row["last"] for row in serves]
+    return first, None if None in ends else max(ends, key=_pair)
+
+
+def nearest(driver: str, capabilities: Iterable[str] = ()) -> str | None:
+    """Return the newest toolkit that a driver serves and that compiles for every card; ``None``: there is none.
+
+    One that the driver serves in full is preferred to one that starts with limits.
+    """
+    cards = list(capabilities)
+    for wanted in (Fit.FULL, Fit.LIMITED):
+        for toolkit, _ in toolkits():
+            try:
+                fits = fit(toolkit, driver) is wanted
+            except ValueError:
+                return None
+            if fits and all(compiles_for(toolkit, one) is not False for one in cards):
+                return toolkit
+    return None
+
+
+def _pair(text: str) -> tuple[int, int]:
+    version = (*parse_version(text), 0)
+    return version[0], version[1]

@@ -116,17 +116,18 @@ def _invisible(gpu: GpuFacts, expect: Expect) -> Finding:
             " the driver is missing, or the container was started without the GPU",
             fix="sudo apt-get install nvidia-driver-570-server   (in a container: docker run --gpus all ...)",
         )
+    if expect.gpus is not None or expect.cuda is not None:
+        return _unproven(expect)
     other = gpu.amd or gpu.ascend
     if other:
-        kind = "an AMD GPU" if gpu.amd else "an Ascend NPU"
+        kind = "an AMD" if gpu.amd else "an Ascend"
         return Finding(
             "GPU-MISSING",
             Severity.ERROR,
-            f"no NVIDIA GPU is visible; {kind} is ({other.splitlines()[0]}),"
-            " which provision recognises and cannot prove",
+            f"no NVIDIA GPU is visible; there are traces of {kind} device ({other.splitlines()[0]}),"
+            " and none that could be judged: a GPU that is part of the processor does not count",
+            fix="use `-p cpu`, or `playbook: cpu` for this host in hosts.yaml",
         )
-    if expect.gpus is not None or expect.cuda is not None:
-        return _unproven(expect)
     return Finding(
         "GPU-MISSING",
         Severity.ERROR,

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from provision.gpu.cuda import Fit, fit, needed_driver, oldest_driver
 from provision.gpu.driver import driver_findings
+from provision.gpu.health import called, health_findings
 from provision.gpu.names import is_model
+from provision.gpu.vendors import lost_fix, nvidia_concerned, others_concerned, reset_fix, vendor_findings
 from provision.gpu.versions import satisfies
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provision.model.facts import Facts, Gpu
+    from provision.model.facts import Facts
     from provision.model.host import Expect
 
 AFTER_BUILD = frozenset({"GPU-UNPROVEN"})
@@ -52,7 +54,9 @@ def _unwanted(facts: Facts) -> Iterator[Finding]:
 
 
 def _driver(facts: Facts, expect: Expect) -> Iterator[Finding]:
-    yield from driver_findings(facts.gpu, expect)
+    if nvidia_concerned(facts.gpu) or not others_concerned(facts.gpu, expect):
+        yield from driver_findings(facts.gpu, expect)
+    yield from vendor_findings(facts.gpu, expect)
 
 
 def _count(facts: Facts, expect: Expect) -> Iterator[Finding]:
@@ -66,7 +70,7 @@ def _count(facts: Facts, expect: Expect) -> Iterator[Finding]:
         Severity.ERROR,
         f"GPUs visible: {seen} ({names}), expected: {expect.gpus}"
         + ("; one that fell off the bus stays away until a restart" if lost else ""),
-        fix="sudo dmesg | grep -i xid" if lost else "correct `expect.gpus` in hosts.yaml",
+        fix=lost_fix(facts.gpu.gpus) if lost else "correct `expect.gpus` in hosts.yaml",
     )
 
 
@@ -77,7 +81,7 @@ def _model(facts: Facts, expect: Expect) -> Iterator[Finding]:
     others: dict[str, list[str]] = {}
     for gpu in facts.gpu.gpus:
         if not is_model(gpu.name, wanted):
-            others.setdefault(gpu.name or "without a readable name", []).append(_called(gpu))
+            others.setdefault(gpu.name or "without a readable name", []).append(called(gpu))
     for name, which in others.items():
         yield Finding(
             "GPU-MODEL",
@@ -100,14 +104,14 @@ def _memory(facts: Facts, expect: Expect) -> Iterator[Finding]:
             yield Finding(
                 "GPU-MEMORY",
                 Severity.ERROR,
-                f"{_called(gpu)} has {gib:.1f} GiB of {of_what}, expected: {expect.memory_gib:g}",
+                f"{called(gpu)} has {gib:.1f} GiB of {of_what}, expected: {expect.memory_gib:g}",
                 fix="correct `expect.memory_gib` in hosts.yaml (a card has a little less than its name says)",
             )
         elif shared:
             yield Finding(
                 "GPU-MEMORY",
                 Severity.INFO,
-                f"{_called(gpu)} has no memory of its own and shares the machine's {gib:.1f} GiB",
+                f"{called(gpu)} has no memory of its own and shares the machine's {gib:.1f} GiB",
             )
 
 
@@ -149,9 +153,9 @@ def _readings(facts: Facts, _expect: Expect) -> Iterator[Finding]:
             yield Finding(
                 "GPU-READING-FAILED",
                 Severity.ERROR,
-                f"{_called(gpu)} cannot be read: {'; '.join(gpu.failures)}."
+                f"{called(gpu)} cannot be read: {'; '.join(gpu.failures)}."
                 " A GPU that fails to tell its state fails under load too",
-                fix="sudo nvidia-smi --gpu-reset" + (f" -i {gpu.index}" if gpu.index is not None else ""),
+                fix=reset_fix(gpu),
             )
 
 
@@ -161,7 +165,7 @@ def _busy(facts: Facts, _expect: Expect) -> Iterator[Finding]:
         if mine:
             shown = ", ".join(f"{one.name} (pid {one.pid})" for one in mine[:_SHOWN])
             more = f" and {len(mine) - _SHOWN} more" if len(mine) > _SHOWN else ""
-            yield Finding("GPU-BUSY", Severity.INFO, f"{_called(gpu)} is used by {shown}{more}")
+            yield Finding("GPU-BUSY", Severity.INFO, f"{called(gpu)} is used by {shown}{more}")
 
 
 def _shm(facts: Facts, _expect: Expect) -> Iterator[Finding]:
@@ -174,6 +178,24 @@ def _shm(facts: Facts, _expect: Expect) -> Iterator[Finding]:
             " data loaders with workers and NCCL keep buffers there and die with 'bus error' when it is full",
             fix="docker run --shm-size=8g ... (or --ipc=host); without that: DataLoader(num_workers=0)",
         )
+
+
+def _container_memory(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    limit = facts.system.memory_limit
+    sizes = [gpu.memory_mib for gpu in facts.gpu.gpus if gpu.memory_mib is not None]
+    if limit is None or not sizes or limit >= facts.system.memory or limit >= max(sizes) << 20:
+        return
+    yield Finding(
+        "CONTAINER-MEMORY",
+        Severity.WARNING,
+        f"the control group allows {limit / (1 << 30):.1f} GiB of memory, less than one GPU has"
+        f" ({max(sizes) / _MIB_PER_GIB:.0f} GiB): loading a checkpoint through it ends in SIGKILL (exit code 137)",
+        fix="start the container with more memory (docker run --memory=...), or rent one with more",
+    )
+
+
+def _health(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    yield from health_findings(facts)
 
 
 def _mig(facts: Facts, _expect: Expect) -> Iterator[Finding]:
@@ -205,10 +227,6 @@ def _persistence(facts: Facts, _expect: Expect) -> Iterator[Finding]:
         )
 
 
-def _called(gpu: Gpu) -> str:
-    return f"GPU {gpu.index}" if gpu.index is not None else "a GPU"
-
-
 _RULES: tuple[Callable[[Facts, Expect], Iterator[Finding]], ...] = (
     _driver,
     _count,
@@ -216,8 +234,10 @@ _RULES: tuple[Callable[[Facts, Expect], Iterator[Finding]], ...] = (
     _memory,
     _driver_condition,
     _readings,
+    _health,
     _busy,
     _shm,
+    _container_memory,
     _mig,
     _persistence,
 )

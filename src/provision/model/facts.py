@@ -145,7 +145,7 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU as nvidia-smi describes it; a field is ``None`` where the card has no such thing."""
+    """One GPU as its maker's tool describes it; a field is ``None`` where the card has no such thing."""
 
     index: int | None
     uuid: str
@@ -162,6 +162,36 @@ class Gpu:
     """Every other field that was asked for, as printed."""
     failures: tuple[str, ...] = ()
     """``field: text`` for each field whose text says that reading it failed."""
+    vendor: str = "nvidia"
+    """``nvidia``, ``amd`` or ``ascend``; those two are read from documented output, not run on hardware."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVendor:
+    """What shows AMD's GPUs or Huawei's Ascend NPUs, whether they work or not; not run on hardware."""
+
+    vendor: str
+    """``amd`` or ``ascend``."""
+    tool: str | None = None
+    """The program that was asked: ``amd-smi``, ``rocm-smi``, ``npu-smi``; ``None``: there is none."""
+    code: int | None = None
+    """Exit code of its main question; 124: it hung, 255: its answer was cut."""
+    message: str | None = None
+    """What it said when it showed no device."""
+    driver: str | None = None
+    """Version of the driver."""
+    loaded: bool = False
+    """Whether the driver's kernel module is there."""
+    node: bool = False
+    """Whether the device file is there that programs open: /dev/kfd, /dev/davinci_manager."""
+    devices: tuple[str, ...] = ()
+    """Its accelerators on the PCI bus, ``vendor:device``."""
+    integrated: tuple[str, ...] = ()
+    """Names of GPUs that are part of a processor; they are no `Gpu`."""
+    rejected: tuple[str, ...] = ()
+    """Questions that this version of the tool does not know."""
+    missing_groups: tuple[str, ...] = ()
+    """Groups that the login must be in to use the devices, and is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +217,17 @@ class GpuFacts:
     pci_devices: tuple[str, ...] = ()
     """PCI display or accelerator devices, ``vendor:device``, driver or not."""
     fabric_manager: str | None = None
+    """State of its service, as ``systemctl is-active`` says; ``None``: there is none."""
+    fabric_manager_version: str | None = None
+    """Version of the installed fabric manager, which must be the driver's."""
     xid: tuple[str, ...] = ()
     """Xid lines of the kernel's log, where it is readable."""
     amd: str | None = None
     """What shows an AMD GPU: its tools, its driver's version."""
     ascend: str | None = None
-    """What shows an Ascend NPU: npu-smi's own list."""
+    """What shows an Ascend NPU: its tool, its device file."""
+    others: tuple[OtherVendor, ...] = ()
+    """AMD and Ascend, where anything shows them."""
     libcuda: str | None = None
     """Where the driver's CUDA library is; without it nothing can use the GPU."""
 
@@ -234,6 +269,8 @@ class Facts:
     """System packages asked about, with the installed version."""
     home_owned: bool = True
     """Home belongs to the login user and others cannot write it."""
+    state_danger: str | None = None
+    """How another user of the host could exchange what stands in the state folder; ``None``: no way was seen."""
     probe_seconds: float | None = None
     problems: tuple[str, ...] = ()
     """Parts of the probe that gave no answer."""

@@ -68,8 +68,12 @@ class Run:
     judge: JudgeOutput | None = None
     on_pass: Program | None = None
     """Run when the judge finds no error: the record of a passed check."""
+    record: Callable[[bytes], Program] | None = None
+    """The same, where the record tells something of what the program printed."""
     on_fail: Program | None = None
     """Run when the judge finds errors, so that what was judged is never used."""
+    judges_host: bool = False
+    """Errors make the host unfit; else they make the step fail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,10 @@ def test_a_row_becomes_a_gpu() -> None:
     assert gpu.failures == ()
 
 
-@pytest.mark.parametrize("null", ["[N/A]", "N/A", "None", "[Not Supported]", "Not Supported"])
+@pytest.mark.parametrize(
+    "null",
+    ["[N/A]", "N/A", "None", "[Not Supported]", "Not Supported", "[Requested functionality has been deprecated]"],
+)
 def test_a_reading_that_does_not_apply_is_absent(null: str) -> None:
     (gpu,) = queried(ROW.replace("23028", null)).gpus
 
@@ -68,7 +71,18 @@ def test_a_reading_that_failed_is_a_failure(failure: str) -> None:
     assert gpu.failures == (f"memory.total: {failure}",)
 
 
-@pytest.mark.parametrize("failure", ["[Unknown Error]", "[GPU requires reset]", "ERR!", "[Insufficient Permissions]"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "[Unknown Error]",
+        "[GPU requires reset]",
+        "ERR!",
+        "[Insufficient Permissions]",
+        "[In use by another client]",
+        "[Insufficient External Power]",
+        "[]",
+    ],
+)
 def test_a_health_reading_that_failed_is_a_failure(failure: str) -> None:
     (gpu,) = queried(ROW.replace(", 33", f", {failure}")).gpus
 
@@ -83,6 +97,28 @@ def test_a_row_of_another_width_is_a_gpu_that_cannot_be_read(row: str) -> None:
     assert gpu.failures == (f"row: {row}",)
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "[HAMI-core Msg(571:140025334466368:libvgpu.c:836)]: Initializing.....",
+        "[HAMI-core Info(80:140225570006848:device.c:102)]: driver version=12040",
+        "[4pdvGPU Msg(55:140069578569536:libvgpu.c:823)]: Initialized",
+        "WARNING: infoROM is corrupted at gpu 0000:B3:00.0",
+    ],
+)
+def test_a_line_that_is_no_row_is_no_gpu(noise: str) -> None:
+    facts = gpu_facts(FIELDS, f"gpu.query|{noise}", f"gpu.query|{ROW}", f"gpu.query|{noise}", "gpu.query|exit=0")
+
+    assert [(gpu.index, gpu.failures) for gpu in facts.gpus] == [(0, ())]
+
+
+@pytest.mark.parametrize("line", ["[HAMI-core] 0, NVIDIA A10", "[x(1)]: y", "Warning: infoROM", "WARNING: GPU is lost"])
+def test_a_line_nobody_knows_is_a_gpu_that_cannot_be_read(line: str) -> None:
+    facts = gpu_facts(FIELDS, f"gpu.query|{ROW}", f"gpu.query|{line}", "gpu.query|exit=0")
+
+    assert [gpu.failures for gpu in facts.gpus] == [(), (f"row: {line}",)]
+
+
 @pytest.mark.parametrize("code", [2, 3, 4, 6, 8, 9, 10, 12, 13, 15, 18, 255])
 def test_an_exit_code_in_error_gives_no_gpus_and_its_message(code: int) -> None:
     facts = queried("Something went wrong", code)
@@ -95,6 +131,19 @@ def test_a_corrupt_inforom_still_gives_its_data() -> None:
 
     assert facts.nvidia_smi == 14
     assert [gpu.name for gpu in facts.gpus] == ["NVIDIA A10"]
+
+
+def test_a_corrupt_inforom_that_only_the_bare_call_tells_is_told() -> None:
+    facts = gpu_facts(
+        FIELDS, f"gpu.query|{ROW}", "gpu.query|exit=0", "gpu.header|Driver Version: 550.127.05", "gpu.header|exit=14"
+    )
+
+    assert (facts.nvidia_smi, facts.message, len(facts.gpus)) == (14, None, 1)
+
+
+@pytest.mark.parametrize("query", [9, 15, 255])
+def test_a_failed_query_counts_more_than_a_corrupt_inforom(query: int) -> None:
+    assert gpu_facts(f"gpu.query|exit={query}", "gpu.header|exit=14").nvidia_smi == query
 
 
 @pytest.mark.parametrize("lines", [["gpu.query|exit=124"], ["gpu.query|exit=137"], []])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from provision.gpu import Fit, check_condition, fit, newest_cuda, satisfies
-from provision.gpu.cuda import FLOORS, TOOLKITS
+from provision.gpu.cuda import Fit, fit, newest_cuda, toolkits
 from provision.gpu.names import is_model
-from provision.gpu.versions import parse_version
+from provision.gpu.tables import table
+from provision.gpu.versions import check_condition, parse_version, satisfies
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_a_toolkit_fits_a_driver_in_full_in_part_or_not(toolkit: str, driver: st
 
 
 def test_the_tables_go_down_and_every_toolkit_has_a_floor() -> None:
-    drivers = [parse_version(driver) for _, driver in TOOLKITS]
+    drivers = [parse_version(driver) for _, driver in toolkits()]
     assert drivers == sorted(drivers, reverse=True)
-    assert {parse_version(toolkit)[0] for toolkit, _ in TOOLKITS} == set(dict(FLOORS))
+    assert {parse_version(toolkit)[0] for toolkit, _ in toolkits()} == {int(one) for one in table("toolkits")["floors"]}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provision.facts import parse
-from provision.gpu import AFTER_BUILD, judge
+from provision.gpu.findings import AFTER_BUILD, judge
 from provision.model.facts import Facts, Gpu, GpuFacts
 from provision.model.host import Expect
 from provision.model.plan import Severity

@@ -264,7 +264,8 @@ def test_the_variant_and_the_cuda_of_a_build_follow_from_the_facts(situation: st
 def test_a_gpu_changes_the_digest_and_so_the_generation() -> None:
     without, with_one = steps(facts()), steps(facts(gpu=a10()))
     assert without[0] != with_one[0]
-    assert with_one == build(1, digest(SPEC, "linux-64", None, cuda=True))
+    wanted = digest(SPEC, "linux-64", None, cuda=True)
+    assert with_one == [*build(1, wanted), f"compute with mymodel 1-{wanted[:8]} on every GPU"]
 
 
 def test_a_newer_driver_alone_builds_nothing_anew() -> None:

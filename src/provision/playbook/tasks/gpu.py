@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision import gpu
 from provision.model.plan import Finding, Severity, Step
 
 if TYPE_CHECKING:
@@ -31,15 +30,16 @@ class GpuTask:
 
     def objections(self, facts: Facts) -> Iterable[Finding]:
         """What makes a build pointless: the machine is not the one that was ordered."""
-        return (
-            one
-            for one in gpu.judge(facts, self.expect)
-            if one.severity is Severity.ERROR and one.code not in gpu.AFTER_BUILD
-        )
+        from provision.gpu.findings import AFTER_BUILD
+
+        return (one for one in self.judge(facts) if one.severity is Severity.ERROR and one.code not in AFTER_BUILD)
 
     def judge(self, facts: Facts) -> Iterable[Finding]:
         """Compare with what is expected, and say what is wrong with the cards."""
-        return gpu.judge(facts, self.expect)
+        # Imported late: a run loads the rules while its hosts are at work on their first answer.
+        from provision.gpu.findings import judge
+
+        return judge(facts, self.expect)
 
     def checks(self, facts: Facts) -> Iterable[Step]:  # noqa: ARG002 - the environment's task computes on the GPUs
         """The deep check belongs to the environment."""

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Reads what a host is and prints one fact a line: key|text. The last line is "end|".
 # Arguments: state_dir=PATH workdir=PATH conda=PREFIX... path=PATH... package=NAME... sudo=1
-# It writes nothing, talks to no network and starts no conda. packages_digest.sh goes in front of it.
+# It writes nothing, talks to no network and starts no conda. packages_digest.sh and own_folder.sh go in front of it.
 
 say() {
     printf '%s|%s\n' "$1" "$2"
@@ -299,7 +299,7 @@ environments() {
                 first_line "$build/.provision-rejected" || line=
                 say rejected "$key|${line:-by hand}"
             fi
-            [ -r "$build/.provision-generation.json" ] || continue
+            if [ ! -f "$build/.provision-generation.json" ] || [ ! -r "$build/.provision-generation.json" ]; then continue; fi
             set -- "$@" "$build/.provision-generation.json"
             say packages "$key|$(packages_digest "$build")"
         done
@@ -412,9 +412,12 @@ smi_query() {
     wanted="index name uuid pci.bus_id driver_version compute_cap memory.total memory.used persistence_mode"
     wanted="$wanted compute_mode mig.mode.current ecc.mode.current ecc.errors.uncorrected.volatile.total"
     wanted="$wanted ecc.errors.corrected.volatile.total remapped_rows.pending remapped_rows.failure"
-    wanted="$wanted remapped_rows.uncorrectable retired_pages.pending gpu_recovery_action"
-    wanted="$wanted clocks_event_reasons.hw_slowdown pcie.link.width.current pcie.link.width.max"
-    wanted="$wanted temperature.gpu fabric.state fabric.status"
+    wanted="$wanted remapped_rows.uncorrectable retired_pages.single_bit_ecc.count retired_pages.double_bit.count"
+    wanted="$wanted retired_pages.pending gpu_recovery_action reset_status.reset_required"
+    wanted="$wanted reset_status.drain_and_reset_recommended clocks_event_reasons.hw_slowdown"
+    wanted="$wanted clocks_event_reasons.hw_thermal_slowdown clocks_event_reasons.hw_power_brake_slowdown"
+    wanted="$wanted clocks_event_reasons.sw_thermal_slowdown pcie.link.width.current pcie.link.width.max"
+    wanted="$wanted temperature.gpu fabric.state fabric.status fabric.health.summary"
     # The exit code of --help-query-gpu, a space, and those of the wanted fields that its text has in quotes.
     known=$({
         timeout -s KILL 18 nvidia-smi --help-query-gpu 2>&1
@@ -427,8 +430,14 @@ smi_query() {
         }
         END {
             count = split(wanted, field, " ")
-            for (i = 1; i <= count; i++)
-                if (field[i] in known) list = list (list == "" ? "" : ",") field[i]
+            for (i = 1; i <= count; i++) {
+                name = field[i]
+                # What the driver 535 renamed is asked by its old name before that, and by one name only.
+                if (!(name in known)) sub(/^clocks_event_/, "clocks_throttle_", name)
+                # The recovery action says all that these two say, and more.
+                if (name ~ /^reset_status/ && "gpu_recovery_action" in known) continue
+                if (name in known) list = list (list == "" ? "" : ",") name
+            }
             print code " " list
         }')
     say gpu.help "exit=${known%% *}"
@@ -478,21 +487,96 @@ nvidia() {
     for folder in /usr/lib/systemd/system /lib/systemd/system /etc/systemd/system; do
         [ -e "$folder/nvidia-fabricmanager.service" ] || continue
         say gpu.fabric_manager "$(limited 5 systemctl is-active nvidia-fabricmanager 2>/dev/null)"
+        if command -v nvidia-smi >/dev/null 2>&1 && command -v nv-fabricmanager >/dev/null 2>&1; then
+            limited 5 nv-fabricmanager --version 2>&1 | head -c 4096 | sed -n '1,9s/^/gpu.fabric_manager_version|/p'
+        fi
         break
     done
     limited 5 dmesg 2>/dev/null | grep 'NVRM: Xid' | tail -n 50 | cut -c 1-500 | sed 's/^/gpu.xid|/'
 }
 
+# vendor_tool KEY COMMAND...: what another maker's tool prints, under KEY; the last line is its exit code.
+vendor_tool() {
+    key=$1
+    shift
+    {
+        timeout -s KILL 18 "$@" 2>&1
+        printf '\nexit=%s\n' $?
+    } 2>/dev/null </dev/null | head -c 1048576 | awk -v key="$key" '{ print key "|" $0 }'
+}
+
+# was_ended ANSWER: whether the tool had to be ended; it is not asked again then.
+was_ended() {
+    case $1 in
+        *"|exit=124" | *"|exit=137") return 0 ;;
+    esac
+    return 1
+}
+
+# amd: one question after the other, because they wait for the same lock. What older versions do not know, they reject.
+amd() {
+    if command -v amd-smi >/dev/null 2>&1; then
+        first=$(vendor_tool gpu.amd.static amd-smi static --json)
+        printf '%s\n' "$first"
+        was_ended "$first" && return
+        vendor_tool gpu.amd.list amd-smi list --json
+        vendor_tool gpu.amd.metric amd-smi metric --mem-usage --ecc --pcie --json
+        vendor_tool gpu.amd.pages amd-smi bad-pages --json
+        vendor_tool gpu.amd.process amd-smi process --json
+    else
+        vendor_tool gpu.amd.rocm rocm-smi --showproductname --showuniqueid --showbus --showmeminfo vram \
+            --showdriverversion --json
+    fi
+}
+
+# ascend: the table of all cards, then each card's board and memory errors; the cards are asked at the same time.
+ascend() {
+    table=$(vendor_tool gpu.npu.info npu-smi info)
+    printf '%s\n' "$table"
+    was_ended "$table" && return
+    list=$(vendor_tool gpu.npu.list npu-smi info -l)
+    printf '%s\n' "$list"
+    questions="board ecc"
+    case $table in
+        *Warning* | *Alarm* | *Critical* | *UNKNOWN*) questions="board ecc health" ;;
+    esac
+    # shellcheck disable=SC2046 # numbers, one word each
+    ascend_cards $(printf '%s\n' "$list" | sed -n 's/.*NPU ID *: *\([0-9]\{1,9\}\) *$/\1/p' | head -n 64)
+}
+
+# ascend_cards ID...: each card's answers wait in their pipe for those of the cards after it.
+ascend_cards() {
+    [ $# -gt 0 ] || return 0
+    for question in $questions; do
+        vendor_tool "gpu.npu.$question.$1" npu-smi info -t "$question" -i "$1"
+    done | {
+        shift
+        ascend_cards "$@" </dev/null
+        cat
+    }
+}
+
 other_vendors() {
+    amd_tool=
     for name in amd-smi rocm-smi; do
-        command -v "$name" >/dev/null 2>&1 && say gpu.amd "$name"
+        command -v "$name" >/dev/null 2>&1 && say gpu.amd "$name" && amd_tool=yes
     done
     [ -e /dev/kfd ] && say gpu.amd kfd
+    [ -d /sys/module/amdgpu ] && say gpu.amd module
     first_line /sys/module/amdgpu/version && say gpu.amd "driver $line"
-    if command -v npu-smi >/dev/null 2>&1; then
-        limited 20 npu-smi info -l 2>&1 | head -c 16384 | sed 's/^/gpu.ascend|/'
-    fi
+    npu_tool=
+    command -v npu-smi >/dev/null 2>&1 && say gpu.ascend npu-smi && npu_tool=yes
     [ -e /dev/davinci_manager ] && say gpu.ascend davinci
+    [ -n "$amd_tool$npu_tool" ] || return 0
+    if ! command -v timeout >/dev/null 2>&1; then
+        [ -z "$amd_tool" ] || say gpu.amd unasked
+        [ -z "$npu_tool" ] || say gpu.ascend unasked
+        say problem "there is no timeout: the GPUs' own tool was not asked, because it can hang for ever"
+        return 0
+    fi
+    # A tool that hangs in the kernel cannot be killed: then its pipe is left, as that of nvidia-smi is.
+    [ -z "$amd_tool" ] || { exec 2>/dev/null && amd & } | limited 20 cat
+    [ -z "$npu_tool" ] || { exec 2>/dev/null && ascend & } | limited 20 cat
     return 0
 }
 
@@ -557,6 +641,11 @@ everything() {
     done
     say state_dir "$state"
     say workdir "$work"
+    # Below the home folder its own owner and mode tell enough.
+    case $state in
+        "${home%/}"/*) ;;
+        *) if [ -e "$state" ]; then danger=$(own_folder "$state" "$state"/* "$state"/*/. 2>&1) || say state.danger "$danger"; fi ;;
+    esac
     system
     memory
     held_locks
@@ -619,6 +708,8 @@ main() {
     export PATH LC_ALL
     unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
     set +e +u
+    # For good: a shell that puts it back keeps a copy, and so would each process that is left behind when a tool hangs.
+    exec 2>/dev/null
     if [ -r /proc/uptime ]; then read -r line _ </proc/uptime && say began "$line"; fi
     if ! command -v nvidia-smi >/dev/null 2>&1; then
         say gpu.smi absent

@@ -12,7 +12,10 @@ main() {
         return 127
     fi
     if [ -n "$prefix" ]; then
-        own_folder "$prefix" || return 126
+        danger=$(own_folder "$prefix" 2>&1) || {
+            printf 'refused: %s\n' "$danger"
+            return 126
+        }
         PATH=$prefix/bin:$PATH CONDA_PREFIX=$prefix
         export PATH CONDA_PREFIX
     fi

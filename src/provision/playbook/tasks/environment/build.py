@@ -31,6 +31,9 @@ def build(request: Request, facts: Facts, wanted: Wanted, have: EnvironmentFacts
         f"prove {request.name} {generation}", "what is installed is read back and imported before it is used", Later()
     )
     yield Step(f"make {generation} the current {request.name}", "once it is proven", Later())
+    if wanted.gpu and facts.gpu.gpus:
+        reason = "a result on each, compared with the processor's, proves driver, CUDA and build together"
+        yield Step(f"compute with {request.name} {generation} on every GPU", reason, Later())
 
 
 def _command(request: Request, facts: Facts, wanted: Wanted, generation: str) -> Program:

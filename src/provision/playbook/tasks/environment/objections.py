@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.environment.cuda_fit import BUILD_ANYWAY, cuda_findings
-from provision.environment.cuda_wanted import cuda_wanted
 from provision.environment.estimate import disk_needed
 from provision.model.plan import Severity
 from provision.playbook.room import error, room
@@ -76,6 +74,10 @@ def cuda(request: Request, facts: Facts, wanted: Wanted) -> Iterable[Finding]:
     """Yield why what is asked for cannot compute on this driver and these cards; warnings where it is built anyway."""
     if not wanted.gpu:
         return
+    # Imported late: a host without a GPU needs none of it.
+    from provision.environment.cuda_fit import BUILD_ANYWAY, cuda_findings
+    from provision.environment.cuda_wanted import cuda_wanted
+
     for found in cuda_findings(cuda_wanted(wanted.spec), facts.gpu):
         if request.build_anyway and found.code in BUILD_ANYWAY:
             yield replace(found, severity=Severity.WARNING, message=f"{found.message} (built all the same)")

@@ -56,7 +56,7 @@ def deep_check(
     prefix = f"{wanted.base}/{generation.name}"
     nonce = hashlib.sha256(prefix.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     machine = facts.system.machine_id or "none"
-    text = json.dumps({"format": 1, "depends": _depends(facts, generation)}, separators=(",", ":"))
+    text = json.dumps({"format": 1, "depends": depends(facts, generation)}, separators=(",", ":"))
 
     def judge(output: bytes) -> tuple[Finding, ...]:
         return judge_deep_check(output, nonce, spec.dependencies, spec.pip)
@@ -84,15 +84,15 @@ def deep_check(
 def proven(request: Request, facts: Facts, generation: Generation) -> bool:
     """Whether a deep check passed under all that holds now."""
     record = facts.record(_record_name(request))
-    return record is not None and record.get("depends") == _depends(facts, generation)
+    return record is not None and record.get("depends") == depends(facts, generation)
 
 
 def _record_name(request: Request) -> str:
     return f"deep-{request.project}-{request.name}"
 
 
-def _depends(facts: Facts, generation: Generation) -> dict[str, Any]:
-    """Return everything that a passed check holds for: when any of it changes, it is repeated."""
+def depends(facts: Facts, generation: Generation) -> dict[str, Any]:
+    """Return everything that a passed check holds for: when any of it changes, the check is repeated."""
     return {
         "boot": facts.system.boot_id,
         "driver": facts.gpu.driver_loaded or facts.gpu.driver,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.environment.digest import digest
-from provision.gpu import newest_cuda
 from provision.playbook.paths import expand
 
 if TYPE_CHECKING:
@@ -106,6 +105,9 @@ class Request:
         """Return the version for ``__cuda``: what the driver serves, or what is expected of a box without its GPU."""
         if facts.gpu.cuda:
             return facts.gpu.cuda
+        # Imported late: nvidia-smi itself says it nearly always.
+        from provision.gpu.cuda import newest_cuda
+
         driver = facts.gpu.driver or facts.gpu.driver_loaded
         served = newest_cuda(driver) if driver else None
         return served or self.host.expect.cuda or NO_CUDA

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from provision.model.plan import Finding, Run, Severity, Step
 from provision.playbook.tasks.environment.build import build
+from provision.playbook.tasks.environment.compute import compute, computed, seen_computing
 from provision.playbook.tasks.environment.generations import asked_then, complete, in_use, linked
 from provision.playbook.tasks.environment.objections import cuda, foreign, no_room, no_variant, shadowing, terms
 from provision.playbook.tasks.environment.proof import deep_check, proven, read_back
@@ -47,6 +48,9 @@ class EnvironmentTask(Request):
             previous = f", after {have.current}" if have is not None and have.current else ""
             reason = "the link to it is missing" if used else f"it is what {wanted.spec.source} asks for{previous}"
             yield self._switch(wanted, built.name, reason)
+        # Last: what it finds speaks of the machine, and the environment is in use whatever that is.
+        if wanted.gpu and facts.gpu.gpus and not computed(self, facts, built):
+            yield compute(self, facts, wanted, built)
 
     def objections(self, facts: Facts) -> Iterable[Finding]:
         """What would make the build fail or do harm, before anything is downloaded."""
@@ -70,6 +74,7 @@ class EnvironmentTask(Request):
             yield no_variant(self, facts)
             return
         yield from foreign(self, facts, wanted)
+        yield from self._cuda_doubts(facts, wanted)
         for note in wanted.spec.notes:
             yield Finding("ENV-NOTE", Severity.INFO, note)
 
@@ -85,6 +90,21 @@ class EnvironmentTask(Request):
             wanted = replace(wanted, variant=replace(wanted.variant, spec=spec))
         yield read_back(self, facts, wanted, current.name, reject=False)
         yield deep_check(self, facts, wanted, current, reject=False, record=False)
+        if wanted.gpu and facts.gpu.gpus:
+            yield compute(self, facts, wanted, current, record=False)
+
+    def _cuda_doubts(self, facts: Facts, wanted: Wanted) -> Iterable[Finding]:
+        """What the file asks for, against driver and cards; a doubt ends when it was seen to compute."""
+        if not wanted.gpu:
+            return
+        # Imported late: a host without a GPU needs none of it.
+        from provision.environment.cuda_fit import cuda_findings
+        from provision.environment.cuda_wanted import cuda_wanted
+
+        have = in_use(self._have(facts))
+        proven_right = have is not None and seen_computing(self, facts, have)
+        if not proven_right:
+            yield from cuda_findings(cuda_wanted(wanted.spec), facts.gpu)
 
     def _have(self, facts: Facts) -> EnvironmentFacts | None:
         return facts.environment(self.project, self.name)

@@ -1,0 +1,92 @@
+"""The check that proves a machine: what the environment is for computes on every GPU; the record of a passed one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from provision.model.plan import Run, Step
+from provision.playbook.tasks.environment.proof import REPEATED, depends
+from provision.remote import catalogue
+
+if TYPE_CHECKING:
+    from provision.environment.spec import EnvironmentSpec
+    from provision.model.facts import Facts, Generation
+    from provision.model.plan import Finding, Program
+    from provision.playbook.tasks.environment.request import Request, Wanted
+
+SCRIPT = "framework_check.py"
+LONGEST = 1200.0
+"""Seconds for all frameworks on all GPUs; the script itself ends earlier."""
+
+
+def compute(request: Request, facts: Facts, wanted: Wanted, generation: Generation, *, record: bool = True) -> Step:
+    """Return the step that lets each framework compute on each GPU. A failure speaks of the host, not of the build."""
+    # Imported late: a converged host needs neither the question nor the judge.
+    from provision.environment.frameworks import judge_output, parse_report, question, summary
+
+    prefix = f"{wanted.base}/{generation.name}"
+    nonce = hashlib.sha256(f"compute {prefix}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    chosen = _chooses_cpu(wanted.spec)
+
+    def judge(output: bytes) -> tuple[Finding, ...]:
+        return judge_output(output, nonce, facts.gpu, expect_gpu=wanted.gpu, cpu_chosen=chosen)
+
+    def passed(output: bytes) -> Program:
+        try:
+            said = summary(parse_report(output, nonce))
+        except ValueError:
+            # An environment without a Python has no report, and nothing to prove.
+            said = None
+        text = json.dumps({"format": 1, "depends": _depends(facts, generation), "summary": said}, separators=(",", ":"))
+        return catalogue.write_record(facts.state_dir, facts.system.machine_id or "none", record_name(request), text)
+
+    cards = len(facts.gpu.gpus)
+    return Step(
+        f"compute with {request.name} {generation.name} on " + ("the GPU" if cards == 1 else f"all {cards} GPUs"),
+        "it was not proven on this boot, with this driver, these cards and these packages" if record else REPEATED,
+        Run(
+            catalogue.python(
+                f"{prefix}/bin/python", SCRIPT, (nonce,), prefix=prefix, data=question(facts.gpu), timeout=LONGEST
+            ),
+            judge=judge,
+            record=passed if record else None,
+            judges_host=True,
+        ),
+        changed=False,
+    )
+
+
+def computed(request: Request, facts: Facts, generation: Generation) -> bool:
+    """Whether the check passed under all that holds now."""
+    record = facts.record(record_name(request))
+    return record is not None and record.get("depends") == _depends(facts, generation)
+
+
+def seen_computing(request: Request, facts: Facts, generation: Generation) -> bool:
+    """Whether a framework of it computed here; a check that found no framework says nothing of that."""
+    record = facts.record(record_name(request))
+    return computed(request, facts, generation) and record is not None and bool(record.get("summary"))
+
+
+def record_name(request: Request) -> str:
+    """Return the name of the record of a passed check."""
+    return f"compute-{request.project}-{request.name}"
+
+
+def _depends(facts: Facts, generation: Generation) -> dict[str, Any]:
+    return {**depends(facts, generation), "script": catalogue.script_digest(SCRIPT)}
+
+
+def _chooses_cpu(spec: EnvironmentSpec) -> bool:
+    from provision.environment.builds import asks_for_cpu
+    from provision.environment.matchspec import parse
+
+    for text in spec.dependencies:
+        try:
+            if asks_for_cpu(parse(text)):
+                return True
+        except ValueError:
+            continue
+    return any("+cpu" in line or "/whl/cpu" in line for line in spec.pip)
