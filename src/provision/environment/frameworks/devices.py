@@ -46,8 +46,9 @@ def no_device(framework: Framework, description: Description, gpus: GpuFacts) ->
         return
     blind = f"{called(framework)} sees no GPU"
     variable = VISIBLE.get(description.kind, "CUDA_VISIBLE_DEVICES")
-    if description.kind == "cuda" and not gpus.gpus:
-        maker = "an AMD GPU" if gpus.amd else "an Ascend NPU"
+    makers = {one.vendor for one in gpus.gpus}
+    if description.kind == "cuda" and "nvidia" not in makers:
+        maker = "an AMD GPU" if gpus.amd or "amd" in makers else "an Ascend NPU"
         message = f"{blind}: it was built for CUDA, and the host has {maker}"
         yield Finding("FRAMEWORK-NO-DEVICE", Severity.ERROR, message, f"install {framework.name}'s build for it")
     elif description.visible is not None and description.visible.partition(",")[0].strip() in _HIDING:

@@ -145,7 +145,9 @@ class FrameworkReport:
 
 def identities(gpus: GpuFacts) -> tuple[str, ...]:
     """Return what CUDA_VISIBLE_DEVICES takes for each device that CUDA can use: MIG devices instead of a split GPU."""
-    whole = (one.uuid for one in gpus.gpus if one.uuid and not (one.mig and gpus.mig_devices))
+    whole = (
+        one.uuid for one in gpus.gpus if one.vendor == "nvidia" and one.uuid and not (one.mig and gpus.mig_devices)
+    )
     return (*whole, *gpus.mig_devices)
 
 

@@ -264,7 +264,7 @@ def in_child(modules, timeout, deadline):
     os.close(noise_writer)
     results, noise, slow = follow(len(modules), reader, noise_reader, timeout, deadline)
     end(child)
-    status = os.waitpid(child, 0)[1]
+    status = ended(child)
     os.close(reader)
     os.close(noise_reader)
     if len(results) < len(modules):
@@ -332,6 +332,17 @@ def end(child):
             stop(child, signal.SIGKILL)
         except OSError:
             pass
+
+
+def ended(child):
+    """Return how a killed child ended; one that hangs in a driver cannot be killed, and is left behind."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(0.005)
+    return int(signal.SIGKILL)
 
 
 def death(status, noise):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from provision.environment.failures import explain
 from provision.model.plan import Detached, Later, Program, Step
+from provision.playbook.tasks.environment.compute import computes
 from provision.playbook.tasks.environment.generations import in_use, next_name
 from provision.remote import catalogue
 
@@ -31,7 +32,7 @@ def build(request: Request, facts: Facts, wanted: Wanted, have: EnvironmentFacts
         f"prove {request.name} {generation}", "what is installed is read back and imported before it is used", Later()
     )
     yield Step(f"make {generation} the current {request.name}", "once it is proven", Later())
-    if wanted.gpu and facts.gpu.gpus:
+    if computes(wanted, facts):
         reason = "a result on each, compared with the processor's, proves driver, CUDA and build together"
         yield Step(f"compute with {request.name} {generation} on every GPU", reason, Later())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from provision.model.plan import Finding, Run, Severity, Step
 from provision.playbook.tasks.environment.build import build
-from provision.playbook.tasks.environment.compute import compute, computed, seen_computing
+from provision.playbook.tasks.environment.compute import compute, computed, computes, seen_computing
 from provision.playbook.tasks.environment.generations import asked_then, complete, in_use, linked
 from provision.playbook.tasks.environment.objections import cuda, foreign, no_room, no_variant, shadowing, terms
 from provision.playbook.tasks.environment.proof import deep_check, proven, read_back
@@ -49,7 +49,7 @@ class EnvironmentTask(Request):
             reason = "the link to it is missing" if used else f"it is what {wanted.spec.source} asks for{previous}"
             yield self._switch(wanted, built.name, reason)
         # Last: what it finds speaks of the machine, and the environment is in use whatever that is.
-        if wanted.gpu and facts.gpu.gpus and not computed(self, facts, built):
+        if computes(wanted, facts) and not computed(self, facts, built):
             yield compute(self, facts, wanted, built)
 
     def objections(self, facts: Facts) -> Iterable[Finding]:
@@ -90,7 +90,7 @@ class EnvironmentTask(Request):
             wanted = replace(wanted, variant=replace(wanted.variant, spec=spec))
         yield read_back(self, facts, wanted, current.name, reject=False)
         yield deep_check(self, facts, wanted, current, reject=False, record=False)
-        if wanted.gpu and facts.gpu.gpus:
+        if computes(wanted, facts):
             yield compute(self, facts, wanted, current, record=False)
 
     def _cuda_doubts(self, facts: Facts, wanted: Wanted) -> Iterable[Finding]:
