@@ -82,8 +82,16 @@ def test_a_package_that_does_not_exist_is_named(laptop: Laptop) -> None:
     assert "Unable to locate package no-such-package" in told(answer)["error"]["message"]
 
 
-@pytest.mark.parametrize("sudo", ["password", "none"])
-def test_without_sudo_the_line_to_type_is_told_before_anything_is_done(site: Site, laptop: Laptop, sudo: str) -> None:
+@pytest.mark.parametrize(
+    ("sudo", "line"),
+    [
+        ("password", "type it there: sudo apt-get install standin-tool"),
+        ("none", "type it there as root: apt-get install standin-tool"),
+    ],
+)
+def test_without_sudo_the_line_to_type_is_told_before_anything_is_done(
+    site: Site, laptop: Laptop, sudo: str, line: str
+) -> None:
     box = site.host("box", sudo=sudo)
     laptop.hosts([box])
     play(laptop, {"packages": {"names": ["standin-tool"]}}, {"command": {"run": "touch ~/ran", "creates": "~/ran"}})
@@ -91,7 +99,7 @@ def test_without_sudo_the_line_to_type_is_told_before_anything_is_done(site: Sit
     assert answer.code == 5, answer
     (finding, *_) = told(answer)["findings"]
     assert finding["code"] == "SUDO-NEEDED"
-    assert "sudo apt-get install standin-tool" in finding["fix"]
+    assert finding["fix"] == line
     assert box.run("test -e /home/ubuntu/ran").returncode == 1
 
 
