@@ -131,7 +131,9 @@ class Converger:
             raise UnfitError(f"nothing was changed: {errors[0].message}", hint=errors[0].fix)
 
     def _finish(self, facts: Facts, outcome: Outcome, more: tuple[Finding, ...] = ()) -> Outcome:
-        findings = (*more, *(one for one in judgement_of(self._goal.tasks, facts) if one not in more))
+        found = (*more, *(one for one in judgement_of(self._goal.tasks, facts) if one not in more))
+        # What stands in the way comes before the mere fact that something is left to do.
+        findings = tuple(sorted(found, key=lambda one: one.code == "NOT-CONVERGED"))
         self._emit(Judged(findings))
         return Outcome.UNFIT if has_error(findings) else outcome
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.model.plan import Later
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.model.plan import Step
-
-_PROOF = "prove "
 
 
 def counted(number: int, noun: str) -> str:
@@ -20,8 +16,8 @@ def counted(number: int, noun: str) -> str:
 
 
 def is_change(step: Step) -> bool:
-    """Return whether a step changes the host, as far as it is known; what is only proven later is a check."""
-    return step.changed and not (isinstance(step.action, Later) and step.name.startswith(_PROOF))
+    """Return whether a step changes the host, as far as it is known: the others are checks."""
+    return step.changed
 
 
 def amounts(steps: Sequence[Step]) -> str:

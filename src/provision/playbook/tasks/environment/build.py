@@ -9,6 +9,7 @@ from provision.environment.failures import explain
 from provision.model.plan import Detached, Later, Program, Step
 from provision.playbook.tasks.environment.compute import computes
 from provision.playbook.tasks.environment.generations import in_use, next_name
+from provision.playbook.tasks.environment.request import NO_CUDA
 from provision.remote import catalogue
 
 if TYPE_CHECKING:
@@ -29,12 +30,15 @@ def build(request: Request, facts: Facts, wanted: Wanted, have: EnvironmentFacts
         details=details,
     )
     yield Step(
-        f"prove {request.name} {generation}", "what is installed is read back and imported before it is used", Later()
+        f"prove {request.name} {generation}",
+        "what is installed is read back and imported before it is used",
+        Later(),
+        changed=False,
     )
     yield Step(f"make {generation} the current {request.name}", "once it is proven", Later())
     if computes(wanted, facts):
         reason = "a result on each, compared with the processor's, proves driver, CUDA and build together"
-        yield Step(f"compute with {request.name} {generation} on every GPU", reason, Later())
+        yield Step(f"compute with {request.name} {generation} on every GPU", reason, Later(), changed=False)
 
 
 def _command(request: Request, facts: Facts, wanted: Wanted, generation: str) -> Program:
@@ -96,5 +100,12 @@ def _why(wanted: Wanted, have: EnvironmentFacts | None) -> tuple[str, tuple[str,
         had = [str(one) for one in listed] if isinstance(listed, list) else []
         lines += [f"- {prefix}{one}" for one in had if one not in has]
         lines += [f"+ {prefix}{one}" for one in has if one not in had]
+    if not lines and current.marker.get("cuda") != wanted.cuda:
+        was, now = (_built_for(one) for one in (current.marker.get("cuda"), wanted.cuda))
+        return (f"it was built for {was}, and this host is now one for {now}", ())
     was = str(current.marker.get("digest"))[:8]
     return (f"{spec.source} changed: {was} -> {wanted.digest[:8]}", tuple(lines))
+
+
+def _built_for(cuda: object) -> str:
+    return "the CPU" if cuda in {None, "", NO_CUDA} else f"CUDA {cuda}"
