@@ -17,6 +17,8 @@ TAIL = 128 * 1024
 """Characters at the end of an output that are searched: what failed speaks last."""
 _OVERLAP = 200
 _LONGEST_EVIDENCE = 300
+_TRIED_AGAIN = re.compile(r"^WARNING: Retrying \(Retry\(total=[1-9].*$", re.MULTILINE)
+"""pip's word on an attempt that it repeats; the last one, after which it gives up, has a total of 0."""
 _COLOUR = re.compile(r"\x1b\[[0-9;?]{0,30}[A-Za-z]")
 _LONG = re.compile(rf"[^\n]{{{LONGEST_LINE + 1},}}")
 
@@ -64,7 +66,7 @@ def _compiled(signature: str) -> re.Pattern[str]:
 def _shown(text: str) -> str:
     """Return the end of an output as it stands on a screen, its long lines in overlapping pieces."""
     plain = _COLOUR.sub("", text[-TAIL:]).replace("\r\n", "\n").replace("\r", "\n")
-    return _LONG.sub(_pieces, plain)
+    return _LONG.sub(_pieces, _TRIED_AGAIN.sub("", plain))
 
 
 def _pieces(line: re.Match[str]) -> str:

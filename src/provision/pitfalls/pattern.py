@@ -18,7 +18,9 @@ LONGEST_LINE = 1_000
 LONGEST_PATTERN = 400
 """Characters that an expression may have."""
 MOST_TRIES = 20_000
-"""Ways to divide a line among the repeats, from one place to start at."""
+"""Ways to divide a line among the repeats, from one place to start at, where few places are one."""
+MOST_TRIES_ANYWHERE = 1_500
+"""The same for an expression that does not begin with a text: every place is one to start at."""
 FEWEST_LETTERS = 4
 """Characters in a row that must stand in the output, so that an expression says something."""
 
@@ -32,7 +34,7 @@ def pattern(value: str) -> str:
     if len(value) > LONGEST_PATTERN:
         raise ValueError(f"longer than {LONGEST_PATTERN} characters: write several signatures")
     tries, letters = weight(value)
-    if tries > MOST_TRIES:
+    if tries > (MOST_TRIES if _begins_with_text(value) else MOST_TRIES_ANYWHERE):
         raise ValueError(
             f"'{printable(value)}' could take too long on a long line: give its repeats upper bounds, such as .{{0,80}}"
         )
@@ -61,6 +63,11 @@ def weight(value: str) -> tuple[int, int]:
         return _sequence(parsed)
     except _RefusedError as refused:
         raise ValueError(f"'{printable(value)}': {refused}") from None
+
+
+def _begins_with_text(value: str) -> bool:
+    first = list(_parser().parse(value, re.MULTILINE))[:FEWEST_LETTERS]
+    return len(first) == FEWEST_LETTERS and all(str(op) == "LITERAL" for op, _ in first)
 
 
 class _RefusedError(Exception):

@@ -66,7 +66,10 @@ def test_a_pitfall_stands_before_those_that_it_is_told_instead_of() -> None:
         ("ImportError: cannot allocate memory in static TLS block", "host-static-tls"),
         ("RuntimeError: numpy.core.multiarray failed to import", "torch-numpy-2"),
         ("NCCL WARN Call to posix_fallocate failed : No space left on device\nncclSystemError", "nccl-shared-memory"),
-        ("that require a different python version: 1\nNo matching distribution found for x", "pip-python-unsupported"),
+        (
+            "that require a different python version: 1\n(from versions: none)\nNo matching distribution found for x",
+            "pip-python-excludes-all",
+        ),
     ],
 )
 def test_what_conda_pip_and_the_loader_say_is_told_as_its_real_cause_alone(output: str, expected: str) -> None:
