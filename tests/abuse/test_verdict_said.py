@@ -1,4 +1,4 @@
-"""Confirmed defects: what is said of a failure beside its cause, and folders for notes that end in a traceback."""
+"""What is said of a failure beside its cause, and folders for notes that cannot be."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from tests.unit.cli.typed import Desk
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-defect = pytest.mark.xfail(strict=True, reason="confirmed defect: remove this mark when it is mended")
 
 IGNORED = "ERROR: Ignored the following versions that require a different python version: 1.21.2 Requires-Python <3.11"
 RETRIED = (
@@ -73,7 +71,6 @@ def test_an_expression_that_searches_for_twenty_seconds_is_refused(value: str) -
         pattern(value)
 
 
-@defect
 @pytest.mark.parametrize("name", ["~no-such-login/notes", "x" * 300])
 def test_a_folder_for_notes_that_cannot_be_is_a_sentence(desk: Desk, name: str) -> None:
     remember(desk, MET)
@@ -82,7 +79,6 @@ def test_a_folder_for_notes_that_cannot_be_is_a_sentence(desk: Desk, name: str) 
     assert "Traceback" not in answer.err
 
 
-@defect
 def test_the_name_of_a_folder_for_notes_moves_nothing_on_the_screen(desk: Desk) -> None:
     remember(desk, MET)
     assert "\x1b" not in desk.type("report", "--notes", "a\x1b[2Jb").out

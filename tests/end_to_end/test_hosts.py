@@ -82,7 +82,7 @@ def test_as_json_everything_that_was_read_is_there(lab: Lab, desk: Desk) -> None
     assert good["outcome"] == "converged"
     assert good["error"] is None
     assert good["facts"]["system"]["user"] == "ubuntu"
-    assert (good["address"], good["verdict"]) == (one.address, "fit")
+    assert (good["address"], good["verdict"]) == (one.address, "unproven")
     assert bad["outcome"] == "unreachable"
     assert bad["facts"] is None
     assert bad["error"]["kind"] == "network"

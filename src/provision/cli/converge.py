@@ -30,8 +30,10 @@ EXAMPLES = {
 def main(name: str, argv: list[str]) -> int:
     """Run `plan`, `up` or `verify`."""
     asked = _parse(name, argv)
-    if getattr(asked, "explain", None):
-        return _explain(asked.explain, asked.language)
+    if getattr(asked, "explain", None) is not None:
+        from provision.cli.explaining import main as explaining
+
+        return explaining(asked)
     from provision.cli.convergence import converge
 
     return converge(name, argv, asked)
@@ -53,17 +55,12 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
             help="build although environment.yml asks for a CUDA that this driver or card does not serve",
         )
     if name == "verify":
-        words.add_argument("--explain", metavar="CODE", help="print what a finding means and what to do, and no more")
-        words.add_argument("--language", choices=("en", "zh"), help="of --explain (default: as your locale says)")
+        words.add_argument(
+            "--explain", metavar="CODE", help="print what a finding or a known pitfall means, and no more"
+        )
+        words.add_argument(
+            "--language", type=str.lower, choices=("en", "zh"), help="of --explain (default: as your locale says)"
+        )
     options.add_fleet(words)
     options.add_output(words)
     return words.parse_args(argv)
-
-
-def _explain(code: str, language: str | None) -> int:
-    import os
-
-    from provision.report.pages import chosen_language, explain
-
-    print(explain(code, language or chosen_language(os.environ)).text.rstrip())
-    return 0

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from provision.cli.known_causes import check_team_file
 from provision.cli.pins import PinFile
 from provision.cli.workspace import Workspace, settings
 from provision.playbook.bind import Binder
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def converge(name: str, argv: list[str], asked: argparse.Namespace) -> int:
     """Bring hosts to a goal, show what happens, and return the exit code."""
     workspace = Workspace.open(asked.inventory)
+    check_team_file(workspace.inventory.path)
     hosts = workspace.select(asked.hosts)
     anyway = getattr(asked, "build_anyway", False)
     tasks = {host.name: _tasks(host, workspace, asked.playbook, build_anyway=anyway) for host in hosts}

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 from provision.model.plan import Outcome, Severity
+from provision.playbook.paths import expand
+from provision.report.asked import in_use
 from provision.report.display import one_line
+from provision.report.proofs import proven
 from provision.report.style import rich_terminal
+from provision.report.verdict import HUNG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +52,15 @@ class Row:
     reached: str
     """``yes``, why not in a word, or ``-`` where nobody asked."""
     verdict: str
-    """``fit``, ``unfit``, ``unproven`` (no GPU now, one is expected), ``unknown``, or ``-`` where nobody asked."""
+    """``fit``, ``unfit``, ``unproven``, ``unknown``, or ``-`` where nobody asked.
+
+    ``unproven``: nothing was seen to work there as it is now, or no GPU is there and one is expected.
+    """
     facts: Facts | None
+    unfit: bool = False
+    """Whether a finding is an error: a GPU that is expected and not there makes it ``unproven`` and unfit."""
+    prefix: str | None = None
+    """The conda that the host's playbook names."""
 
     @property
     def name(self) -> str:
@@ -67,17 +78,23 @@ class Row:
             host.user or NOTHING,
             ",".join(host.groups),
             self.reached,
-            *(_facts(facts) if facts else (NOTHING,) * 6),
+            *(_facts(facts, self.prefix) if facts else (NOTHING,) * 6),
             self.verdict,
         )
         return tuple(one_line(cell) or NOTHING for cell in cells)
 
 
-def rows_of(hosts: Sequence[Host], report: Report | None) -> list[Row]:
-    """Return the rows, in the inventory's order; without a report only what the inventory says."""
+def rows_of(hosts: Sequence[Host], report: Report | None, prefixes: Mapping[str, str] | None = None) -> list[Row]:
+    """Return the rows, in the inventory's order; without a report only what the inventory says.
+
+    Args:
+        hosts: The hosts to show.
+        report: What was read of them.
+        prefixes: The conda that each host's playbook names, by the host's name.
+    """
     if report is None:
         return [Row(host, NOTHING, NOTHING, None) for host in hosts]
-    return [_row(host, report.hosts[host.name]) for host in hosts]
+    return [replace(_row(host, report.hosts[host.name]), prefix=(prefixes or {}).get(host.name)) for host in hosts]
 
 
 def show(rows: Sequence[Row], stream: TextIO, environ: Mapping[str, str]) -> None:
@@ -119,17 +136,19 @@ def _row(host: Host, seen: HostReport) -> Row:
         return Row(host, reached, "unknown", seen.facts)
     if seen.facts is None or seen.outcome in {Outcome.SKIPPED, Outcome.INTERRUPTED, Outcome.CRASHED}:
         return Row(host, NOTHING, "unknown", seen.facts)
-    return Row(host, "yes", _verdict(seen), seen.facts)
+    return Row(host, "yes", _verdict(seen), seen.facts, bool(seen.errors))
 
 
 def _verdict(seen: HostReport) -> str:
     errors = {one.code for one in seen.findings if one.severity is Severity.ERROR}
     if errors == {UNPROVEN}:
         return "unproven"
-    return "unfit" if errors else "fit"
+    if errors:
+        return "unfit"
+    return "fit" if seen.facts is not None and proven(seen.facts, in_use(seen.facts, None)) else "unproven"
 
 
-def _facts(facts: Facts) -> tuple[str, ...]:
+def _facts(facts: Facts, prefix: str | None) -> tuple[str, ...]:
     system = facts.system
     home = facts.disk(system.home) or next(iter(facts.disks), None)
     state = facts.disk(facts.state_dir)
@@ -139,10 +158,24 @@ def _facts(facts: Facts) -> tuple[str, ...]:
         _release(system.os) or f"{system.system} {system.kernel}",
         _gpus(facts),
         facts.gpu.driver or facts.gpu.driver_loaded or "",
-        ", ".join(f"{one.distribution or 'conda'} {one.version or '?'}" for one in facts.condas if one.runs),
+        _condas(facts, prefix),
         ", ".join(f"{one.project}/{one.name} {one.current}" for one in facts.environments if one.current),
         f"{disk.free / _GIB:.0f} GiB" if disk else "",
     )
+
+
+def _condas(facts: Facts, prefix: str | None) -> str:
+    """Return ``Miniconda 25.1.1 ~/miniconda3``: the conda that is used where it is known, else each that runs."""
+    home = facts.system.home
+    running = [one for one in facts.condas if one.runs]
+    used = [one for one in running if prefix is not None and one.prefix == expand(prefix, home)]
+    return ", ".join(
+        f"{one.distribution or 'conda'} {one.version or '?'} {_short_path(one.prefix, home)}" for one in used or running
+    )
+
+
+def _short_path(path: str, home: str) -> str:
+    return f"~{path[len(home) :]}" if home != "/" and path.startswith(f"{home}/") else path
 
 
 def _release(os: str | None) -> str:
@@ -154,6 +187,9 @@ def _release(os: str | None) -> str:
 def _gpus(facts: Facts) -> str:
     gpu = facts.gpu
     if not gpu.gpus:
+        # Whoever counts the cards did not answer: that is not the same as that there are none.
+        if HUNG in {gpu.nvidia_smi, *(one.code for one in gpu.others)}:
+            return "?"
         return "AMD" if gpu.amd else "Ascend" if gpu.ascend else "none"
     kinds = Counter((one.name, one.memory_mib) for one in gpu.gpus)
     return " + ".join(

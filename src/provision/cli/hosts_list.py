@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
@@ -20,15 +21,19 @@ from provision.errors import UsageError
 from provision.events import Note
 from provision.model.host import Expect
 from provision.model.plan import Outcome, Severity
+from provision.playbook.tasks.gpu import GpuTask
 from provision.report.display import visible, without_name
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from provision.events import Emit, HostEvent
+    from provision.model.facts import Facts
     from provision.model.host import Host
     from provision.model.link import Link
+    from provision.model.plan import Finding
+    from provision.playbook.files import Playbook
     from provision.playbook.task import Task
     from provision.report.fold import Report
     from provision.ssh.route import Route
@@ -63,11 +68,13 @@ def main(name: str, argv: list[str]) -> int:
             f"{workspace.inventory.path}: no hosts", hint="provision hosts add gpu-box 'ssh -p 2222 root@203.0.113.10'"
         )
     hosts = workspace.select(asked.hosts or ["all"])
-    report = None if asked.offline else _look(hosts, workspace, asked)
+    playbooks = {} if asked.offline else {host.name: _playbook(workspace, host) for host in hosts}
+    report = None if asked.offline else _look(hosts, workspace, asked, playbooks)
+    rows = rows_of(hosts, report, {name: prefix for name, one in playbooks.items() if (prefix := _prefix(one))})
     if asked.json:
-        print(json.dumps(_document(name, hosts, report, fail_fast=asked.fail_fast)))
+        print(json.dumps(_document(name, rows, report, fail_fast=asked.fail_fast)))
     else:
-        show(rows_of(hosts, report), sys.stdout, os.environ)
+        show(rows, sys.stdout, os.environ)
         if report is not None:
             _complain(report)
     return _exit_code(report, fail_fast=asked.fail_fast)
@@ -85,12 +92,17 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     return words.parse_args(argv)
 
 
-def _look(hosts: Sequence[Host], workspace: Workspace, asked: argparse.Namespace) -> Report:
+def _look(
+    hosts: Sequence[Host],
+    workspace: Workspace,
+    asked: argparse.Namespace,
+    playbooks: Mapping[str, Playbook | None],
+) -> Report:
     """Ask all hosts at once and return what came of it; a host that fails is told as such."""
     from provision.report.fold import fold
 
     ways = {host.name: _way(workspace, host) for host in hosts}
-    tasks = {host.name: _tasks(workspace, host) for host in hosts}
+    tasks = {host.name: _tasks(host, playbooks[host.name]) for host in hosts}
     stop = Stop()
     asking = Asking(stop)
     how = through(asking, settings(asked.host_keys))
@@ -134,17 +146,44 @@ def _way(workspace: Workspace, host: Host) -> Route | UsageError:
         return error
 
 
-def _tasks(workspace: Workspace, host: Host) -> tuple[Task, ...]:
-    """Return what the host's GPUs are judged by; nothing where its playbook does not speak of GPUs."""
+def _playbook(workspace: Workspace, host: Host) -> Playbook | None:
     from provision.playbook.files import load_playbook
-    from provision.playbook.tasks.gpu import GpuTask
 
     try:
-        playbook = load_playbook(host.playbook, workspace.project.root)
+        return load_playbook(host.playbook, workspace.project.root)
     except UsageError:
-        return ()  # `plan` says what is wrong with it
+        return None  # `plan` says what is wrong with it
+
+
+def _prefix(playbook: Playbook | None) -> str | None:
+    """Return the conda that a playbook names."""
+    from provision.playbook.options import MinicondaOptions
+
+    options = [task.options for task in playbook.tasks] if playbook is not None else []
+    return next((one.prefix for one in options if isinstance(one, MinicondaOptions)), None)
+
+
+def _tasks(host: Host, playbook: Playbook | None) -> tuple[Task, ...]:
+    """Return what the host's GPUs are judged by; nothing where its playbook does not speak of GPUs."""
+    if playbook is None:
+        return ()
     judged = host.expect != Expect() or any(task.kind == "gpu" for task in playbook.tasks)
-    return (GpuTask(host.expect),) if judged else ()
+    prefix = _prefix(playbook)
+    return (_Conda(host.expect, prefix, judged=judged),) if judged or prefix else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Conda(GpuTask):
+    """Asks for the playbook's conda too, wherever that is, and judges GPUs where they are spoken of."""
+
+    prefix: str | None
+    judged: bool
+
+    def asks(self) -> Iterable[str]:
+        return (f"conda={self.prefix}",) if self.prefix else ()
+
+    def judge(self, facts: Facts) -> Iterable[Finding]:
+        return GpuTask.judge(self, facts) if self.judged else ()
 
 
 def _complain(report: Report) -> None:
@@ -154,11 +193,19 @@ def _complain(report: Report) -> None:
             if finding.severity is Severity.ERROR:
                 print(visible(f"{one.name}: {finding.code}: {finding.message}"), file=sys.stderr)
                 if finding.fix:
-                    print(visible(f"  -> {finding.fix}"), file=sys.stderr)
+                    _tell_fix(finding.fix)
         if one.error is not None:
             print(visible(f"{one.name}: {without_name(one.error.message, one.name)}"), file=sys.stderr)
             if one.error.hint:
-                print(visible(f"  -> {one.error.hint}"), file=sys.stderr)
+                _tell_fix(one.error.hint)
+
+
+def _tell_fix(fix: str) -> None:
+    from provision.report.findings import fix_lines
+    from provision.report.style import style_for
+
+    for line in fix_lines(fix, style_for(sys.stderr, os.environ)):
+        print(f"  {line}", file=sys.stderr)
 
 
 def _exit_code(report: Report | None, *, fail_fast: bool) -> int:
@@ -167,7 +214,7 @@ def _exit_code(report: Report | None, *, fail_fast: bool) -> int:
     return 0 if report is None else exit_code(report, fail_fast=fail_fast)
 
 
-def _document(name: str, hosts: Sequence[Host], report: Report | None, *, fail_fast: bool) -> dict[str, Any]:
+def _document(name: str, rows: Sequence[Row], report: Report | None, *, fail_fast: bool) -> dict[str, Any]:
     """Return the document of every command, with what hosts.yaml says of each host besides."""
     from provision.report.document import SCHEMA_VERSION, document
 
@@ -177,12 +224,14 @@ def _document(name: str, hosts: Sequence[Host], report: Report | None, *, fail_f
             "schema_version": SCHEMA_VERSION,
             "command": name,
             "exit_code": 0,
-            "hosts": {host.name: nothing for host in hosts},
+            "hosts": {row.name: nothing for row in rows},
         }
     else:
         found = document(report, name, fail_fast=fail_fast)
-    for row in rows_of(hosts, report):
-        found["hosts"][row.name] = {**found["hosts"][row.name], **_said(row)}
+    for row in rows:
+        # The list does not fail because of an unfit host; each one's own outcome is what it is.
+        outcome = {"outcome": Outcome.UNFIT.value} if row.unfit else {}
+        found["hosts"][row.name] = {**found["hosts"][row.name], **_said(row), **outcome}
     return found
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.cli import options, written
+from provision.cli.known_causes import check_team_file
 from provision.errors import UsageError
-from provision.project import load_project
-from provision.report.display import one_line
+from provision.inventory import find_inventory
+from provision.project import find_root, load_project
+from provision.report.display import one_line, visible
 from provision.report.entries import as_json, sightings
 from provision.report.met_file import met_file, read
 
@@ -40,7 +42,9 @@ EXAMPLES = """\
 def main(name: str, argv: list[str]) -> int:
     """Show or write what was met."""
     asked = _parse(name, argv)
-    project = load_project(Path.cwd()).name
+    here = Path.cwd()
+    check_team_file(find_inventory(here, None, os.environ, find_root(here)))
+    project = load_project(here).name
     entries = [one for one in _entries() if asked.all or one.project == project]
     if entries and asked.notes is not None:
         # stdout is the document's alone.
@@ -87,13 +91,17 @@ def _write(name: str, entries: Sequence[Entry], stream: TextIO) -> None:
 
     if not name.strip():
         raise UsageError("--notes has an empty name, expected a folder")
-    folder = Path(name).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: not a folder")
+    shown = visible(name)
     try:
+        folder = Path(name).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{shown}: not a folder")
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made: {error.strerror or error}") from None
+    except RuntimeError:
+        raise UsageError(f"{shown}: this machine has no such login") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{shown}: cannot be made: {why}") from None
     with written.alone(folder):
         standing = _standing(folder)
         wanted = pages(sightings(entries), standing, str(folder))
@@ -101,9 +109,9 @@ def _write(name: str, entries: Sequence[Entry], stream: TextIO) -> None:
         # The index last: it never names a page that could not be written.
         for page in sorted(changed, key=lambda one: (one == INDEX, one)):
             (written.replace if page in standing else written.create)(folder / page, changed[page])
-            print(f"wrote {folder / page}", file=stream)
+            print(f"wrote {visible(str(folder / page))}", file=stream)
     if not changed:
-        print(f"{folder}: nothing new", file=stream)
+        print(f"{shown}: nothing new", file=stream)
 
 
 def _standing(folder: Path) -> dict[str, str | None]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from provision.model.link import Link
     from provision.model.plan import Outcome
     from provision.playbook.task import Task
+    from provision.report.asked import Asked
     from provision.report.face import Face
     from provision.ssh.route import Route, Settings
 
@@ -122,7 +123,16 @@ def _face(name: str, argv: list[str], asked: argparse.Namespace, selection: Sele
         pending_is_7=getattr(asked, "exit_code", False),
         fail_fast=asked.fail_fast,
         options=_options(asked),
+        asked={name: _asked(tasks) for name, tasks in selection.tasks.items()},
     )
+
+
+def _asked(tasks: tuple[Task, ...]) -> tuple[Asked, ...]:
+    from provision.playbook.tasks.environment import EnvironmentTask
+    from provision.report.asked import Asked
+
+    found = [one for one in tasks if isinstance(one, EnvironmentTask)]
+    return tuple(Asked(one.project, one.name, one.link_name, one.prefix) for one in found)
 
 
 def _project() -> str:
@@ -143,7 +153,8 @@ def _secrets(selection: Selection) -> tuple[str, ...]:
 def _options(asked: argparse.Namespace) -> tuple[str, ...]:
     """Return the options that the next command needs too, to mean the same hosts and the same playbook."""
     given = (("-i", asked.inventory), ("-p", asked.playbook))
-    return tuple(f"{option} {shlex.quote(value)}" for option, value in given if value)
+    anyway = ("--build-anyway",) if getattr(asked, "build_anyway", False) else ()
+    return (*(f"{option} {shlex.quote(value)}" for option, value in given if value), *anyway)
 
 
 def _whoami() -> str:

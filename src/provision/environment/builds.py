@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from provision.environment.listing import Listing
     from provision.environment.matchspec import MatchSpec
@@ -57,3 +57,9 @@ def asks_for_cpu(spec: MatchSpec) -> bool:
     return spec.name in CPU_ONLY or (
         spec.name in FRAMEWORKS and spec.build is not None and for_cpu(spec.name, spec.build.replace("*", "_"))
     )
+
+
+def pip_asks_for_cpu(lines: Sequence[str]) -> bool:
+    """Whether the user's own pip section chooses a build for the CPU: by a version, or by PyTorch's index of them."""
+    written = [line.partition("#")[0] for line in lines]
+    return any("+cpu" in line or "%2Bcpu" in line or "/whl/cpu" in line for line in written)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.gpu.cuda import Fit, compiles_for, fit, nearest, needed_driver, newest_cuda, oldest_driver, span
-from provision.gpu.wheels import find, has_code_for, wheels
+from provision.environment.cuda_pin import pin, pin_with_newer_driver
+from provision.gpu.cuda import Fit, compiles_for, fit, needed_driver, newest_cuda, oldest_driver, span
+from provision.gpu.wheels import find, has_code_for
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 BUILD_ANYWAY = frozenset({"CUDA-TOO-NEW", "CUDA-ARCH", "WHEEL-NO-ARCH"})
 """Findings that stop a build for the money it would waste, and that the user may overrule."""
-
-OLDER_TAGS = frozenset({"cu118", "cu121", "cu124"})
-"""Tags of PyTorch's wheels beside those whose architectures are known."""
 
 
 def cuda_findings(demands: Sequence[CudaDemand], gpu: GpuFacts) -> Iterator[Finding]:
@@ -44,21 +42,39 @@ def _driver(demand: CudaDemand, driver: str, cards: Sequence[str]) -> Finding | 
     toolkit = demand.toolkits[-1]
     serves = newest_cuda(driver)
     needs = f"{demand.text} needs CUDA {toolkit}"
-    has = f"driver {driver} serves " + (f"CUDA {serves} at most" if serves else "no CUDA of our tables")
-    pin = _pin(demand, driver, cards)
+    has = f"driver {driver} serves " + (f"CUDA {serves} at most" if serves else "CUDA below 11.0 only")
     if any(one is Fit.LIMITED for one in fits.values()):
         return Finding(
-            "CUDA-TOO-NEW",
+            "CUDA-LIMITED",
             Severity.WARNING,
             f"{needs}, {has}: it starts by minor-version compatibility, and what must first be compiled from PTX fails",
-            fix=f"{pin or 'an older CUDA'}, or driver {needed_driver(toolkit)} or newer",
+            fix=_or_driver(pin(demand, driver, cards, full=True), needed_driver(toolkit)),
         )
+    instead = pin(demand, driver, cards)
+    oldest = oldest_driver(toolkit) or needed_driver(toolkit)
+    # A newer driver alone would not help a card that this CUDA leaves out.
+    both = None if instead or _cards(demand, driver, cards) is None else _with_newer_driver(demand, cards)
+    vain = ", so it would be downloaded in vain" if demand.pip else ""
     return Finding(
         "CUDA-TOO-NEW",
         Severity.ERROR if demand.certain else Severity.WARNING,
-        f"{needs}, {has}: it does not start there (the oldest driver that serves it is {oldest_driver(toolkit)})",
-        fix=f"{pin or 'an older CUDA'}, or driver {needed_driver(toolkit)} or newer",
+        f"{needs}, {has}: it does not start there{vain}",
+        fix=both or _or_driver(instead, oldest),
     )
+
+
+def _or_driver(instead: str | None, driver: str | None) -> str:
+    newer = f"install driver {driver} or newer" if driver else "install a newer driver"
+    return f"{instead}   (or {newer})" if instead else newer
+
+
+def _with_newer_driver(demand: CudaDemand, cards: Sequence[str]) -> str | None:
+    found = pin_with_newer_driver(demand, cards)
+    return found and f"install driver {found[1]} or newer, and {found[0]}"
+
+
+def _instead(demand: CudaDemand, driver: str, cards: Sequence[str]) -> str | None:
+    return pin(demand, driver, cards) or _with_newer_driver(demand, cards)
 
 
 def _cards(demand: CudaDemand, driver: str, cards: Sequence[str]) -> Finding | None:
@@ -77,13 +93,13 @@ def _no_code(demand: CudaDemand, ptx: str | None, card: str, driver: str, cards:
             "WHEEL-PTX-ONLY",
             Severity.WARNING,
             f"{demand.text} has no machine code for compute capability {card}: its PTX is compiled at first use",
-            fix=_pin(demand, driver, cards),
+            fix=_instead(demand, driver, cards),
         )
     return Finding(
         "WHEEL-NO-ARCH",
         Severity.ERROR if demand.certain else Severity.WARNING,
         f"{demand.text} has no code for compute capability {card}: it fails with 'no kernel image is available'",
-        fix=_pin(demand, driver, cards),
+        fix=_instead(demand, driver, cards),
     )
 
 
@@ -100,28 +116,8 @@ def _not_compiled(demand: CudaDemand, card: str, driver: str, cards: Sequence[st
         f"{demand.text} means CUDA {newest}, which "
         + (f"no longer supports compute capability {card} (the last is {bound})" if dropped else "")
         + (f"does not know compute capability {card} yet (the first is {bound})" if not dropped else ""),
-        fix=_pin(demand, driver, cards),
+        fix=_instead(demand, driver, cards),
     )
-
-
-def _pin(demand: CudaDemand, driver: str, cards: Sequence[str]) -> str | None:
-    toolkit = nearest(driver, cards)
-    if toolkit is None:
-        return None
-    if not demand.pip:
-        return f"cuda-version={toolkit}"
-    if demand.tag is None:
-        return f"a build for CUDA {toolkit}"
-    tag = next((one for one in _tags(cards) if _key(f"{one[2:4]}.{one[4]}") <= _key(toolkit)), None)
-    if tag is None:
-        return None
-    return f"torch from PyTorch's own index of {tag}: `--index-url https://download.pytorch.org/whl/{tag}`"
-
-
-def _tags(cards: Sequence[str]) -> list[str]:
-    """Tags of PyTorch's wheels, the newest first, without those that are known to leave out one of the cards."""
-    lacking = {one.tag for one in wheels() if not all(has_code_for(one.architectures, card) for card in cards)}
-    return [one for one in sorted({one.tag for one in wheels()} | OLDER_TAGS, reverse=True) if one not in lacking]
 
 
 def _key(version: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from provision.environment.matchspec import parse
 from provision.environment.requirement import requirements
 from provision.gpu.cuda import toolkits
-from provision.gpu.wheels import cuda_of, default_cuda
+from provision.gpu.wheels import cuda_of, default_cuda, indexes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ NAMED_FOR_CUDA = frozenset(
 )
 """Conda packages whose version is that of the CUDA which they bring."""
 _BUILD = re.compile(r"cuda_?(\d{2})[._]?(\d)")
-_INDEX = re.compile(r"--(?:extra-)?index-url[ =]\S*?/(cu\d{3})(?:/|\s|$)|--find-links[ =]\S*?/(cu\d{3})(?:/|\s|$)")
+_INDEX = re.compile(r"--(extra-)?(?:index-url|find-links)[ =]\S*?/(cu\d{3})(?:/|\s|$)")
 _TORCH = frozenset({"torch", "torchvision", "torchaudio"})
 _MAJOR = re.compile(r"(?:nvidia-[a-z0-9-]+-cu|cupy-cuda)(\d{2})x?")
 _EXTRA = re.compile(r"cuda(\d{2})(?:[_-].*)?")
@@ -56,7 +56,11 @@ class CudaDemand:
     tag: str | None = None
     """The tag of PyTorch's wheels: cu124."""
     torch: str | None = None
-    """The torch version, where one is named."""
+    """The torch version, where one is named or known."""
+    exact: bool = False
+    """Whether the line itself names that version."""
+    condition: str = ""
+    """What the line says of torch's version."""
 
 
 def cuda_wanted(spec: EnvironmentSpec) -> tuple[CudaDemand, ...]:
@@ -85,7 +89,7 @@ def _conda(dependencies: Sequence[str]) -> Iterator[CudaDemand]:
 
 
 def _pip(lines: Sequence[str]) -> Iterator[CudaDemand]:
-    index = next((match[1] or match[2] for line in lines if (match := _INDEX.search(line))), None)
+    index = next((match for line in lines if (match := _INDEX.search(line))), None)
     try:
         found = requirements(lines)
     except ValueError:
@@ -101,19 +105,21 @@ def _pip(lines: Sequence[str]) -> Iterator[CudaDemand]:
             yield from _other(line.text, line.name, line.requirement)
 
 
-def _torch(text: str, wanted: Requirement, index: str | None) -> Iterator[CudaDemand]:
-    pinned = next((one.version for one in wanted.specifier if one.operator in {"==", "==="}), None)
+def _torch(text: str, wanted: Requirement, index: re.Match[str] | None) -> Iterator[CudaDemand]:
+    pinned = next((one.version.partition("+")[0] for one in wanted.specifier if one.operator in {"==", "==="}), None)
+    exact = pinned is not None and not pinned.endswith(".*")
+    condition = "" if exact else str(wanted.specifier)
     local = re.search(r"\+(cu\d{3})", str(wanted.specifier) + (wanted.url or "").replace("%2B", "+"))
-    tag = local[1] if local else index
+    admitted = [(torch, cuda) for torch, cuda in default_cuda() if _admits(wanted, torch)]
+    tag = local[1] if local else index[2] if index and not _pypi_wins(index, admitted) else None
     if tag is not None:
         cuda = cuda_of(tag)
         if cuda is not None:
             shown = text if local else f"{text} from the index of {tag}"
-            yield CudaDemand(shown, (cuda,), pip=True, tag=tag, torch=pinned and pinned.partition("+")[0])
+            yield CudaDemand(shown, (cuda,), pip=True, tag=tag, torch=pinned, exact=exact, condition=condition)
         return
     if wanted.url is not None or "+cpu" in str(wanted.specifier):
         return
-    admitted = [(torch, cuda) for torch, cuda in default_cuda() if _admits(wanted, torch)]
     if not admitted:
         return
     torch, cuda = admitted[-1]
@@ -126,7 +132,15 @@ def _torch(text: str, wanted: Requirement, index: str | None) -> Iterator[CudaDe
         certain=not newest or pinned is not None,
         tag=f"cu{cuda.replace('.', '')}",
         torch=pinned or torch,
+        exact=exact,
+        condition=condition,
     )
+
+
+def _pypi_wins(index: re.Match[str], admitted: Sequence[tuple[str, str]]) -> bool:
+    """Whether PyPI, which stands beside an extra index, has a newer torch for the line than that index."""
+    known = next((one for one in indexes() if one.tag == index[2]), None)
+    return index[1] is not None and known is not None and bool(admitted) and not known.has(admitted[-1][0])
 
 
 def _admits(wanted: Requirement, torch: str) -> bool:

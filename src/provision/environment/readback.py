@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from provision.environment.builds import asks_for_cpu, cpu_builds
+from provision.environment.builds import asks_for_cpu, cpu_builds, pip_asks_for_cpu
 from provision.environment.listing import CondaPackage, Listing, PipPackage, parse_listing
 from provision.environment.matchspec import MatchSpec, parse
 from provision.environment.requirement import PipLine, requirements
+from provision.gpu.wheels import indexes
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["CondaPackage", "Listing", "PipPackage", "judge", "judge_output", "parse_listing"]
 
 _SHOWN = 5
+_COMMON = ("cu126", "cu124", "cu121", "cu118")
+"""Indexes whose CUDA many drivers serve."""
+_URL = "https://download.pytorch.org/whl/cu126"
 
 
 def judge_output(
@@ -52,7 +56,7 @@ def judge(
         *_unmet(specs, listing),
         *_pip(pip_requirements, listing),
         *_files(listing),
-        *(_cpu(specs, listing) if cuda_expected else ()),
+        *(_cpu(specs, pip_requirements, listing) if cuda_expected else ()),
         *_unread(listing),
     )
 
@@ -162,24 +166,44 @@ def _listed(packages: Sequence[CondaPackage]) -> str:
     return shown + (f", and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else "")
 
 
-def _cpu(specs: Sequence[MatchSpec], listing: Listing) -> Iterator[Finding]:
+def _cpu(specs: Sequence[MatchSpec], pip: Sequence[str], listing: Listing) -> Iterator[Finding]:
     builds = list(cpu_builds(listing))
     if not builds:
         return
-    chosen = any(asks_for_cpu(spec) for spec in specs)
+    shown = ", ".join(text for _, text in builds)
+    if any(asks_for_cpu(spec) for spec in specs) or pip_asks_for_cpu(pip):
+        yield Finding(
+            "ENV-CPU-BUILD",
+            Severity.WARNING,
+            f"built for the CPU, as environment.yml asks, on a host whose GPU is meant to be used: {shown}",
+            "if this host is to compute on its CPU, say `playbook: cpu` for it in hosts.yaml; if not, leave the CPU"
+            " out of environment.yml",
+        )
+        return
+    # What a pinned CUDA leaves out, the solver replaces by a build for the CPU, without a word.
+    pin = next((spec.text for spec in specs if spec.name == "cuda-version" and spec.version is not None), None)
+    conda = not builds[0][1].endswith("(pip)")
     yield Finding(
         "ENV-CPU-BUILD",
-        Severity.WARNING if chosen else Severity.ERROR,
-        "built for the CPU, on a host whose GPU is meant to be used: " + ", ".join(text for _, text in builds),
-        "environment.yml itself asks for it" if chosen else _cuda_build(*builds[0]),
+        Severity.ERROR,
+        f"built for the CPU, on a host whose GPU is meant to be used: {shown}"
+        + (f"; perhaps `{pin}` of environment.yml leaves no CUDA build of it" if pin and conda else ""),
+        f"write `{builds[0][0]}=*=*cuda*`, with which conda says what is in its way, and another version than `{pin}`"
+        if pin and conda
+        else _cuda_build(*builds[0]),
     )
 
 
 def _cuda_build(name: str, shown: str) -> str:
-    if shown.endswith("(pip)"):
-        index = "--index-url https://download.pytorch.org/whl/cu126"
-        return f"ask for its CUDA build: {name} with `{index}` in the pip section"
-    return f"ask for its CUDA build: {name}=*=*cuda*"
+    if not shown.endswith("(pip)"):
+        return f"write `{name}=*=*cuda*` in environment.yml"
+    version = shown.removesuffix("(pip)").split()[-1].partition("+")[0]
+    have = next((one for one in indexes() if name == "torch" and one.tag in _COMMON and one.has(version)), None)
+    if have is not None:
+        return f"write `torch=={version}+{have.tag}` and `--extra-index-url {have.url}` in the pip section"
+    return (
+        f"write {name} without `+cpu`, and an index of PyTorch such as `--extra-index-url {_URL}`, in the pip section"
+    )
 
 
 def _unread(listing: Listing) -> Iterator[Finding]:

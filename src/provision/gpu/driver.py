@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from provision.gpu.exit_codes import failed_whole
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
@@ -18,18 +19,6 @@ _NOT_LOADED = 9
 _MISMATCH = 18
 _NO_DEVICES = 6
 _WORKS = frozenset({0, 14})
-
-_CAUSES = {
-    2: "it did not understand the question",
-    3: "the device does not support the question",
-    4: "it may not do that as this user",
-    8: "a GPU's power cable is not attached",
-    10: "the kernel found a problem with the GPU's interrupts",
-    12: "the library NVML is missing",
-    13: "the library NVML is too old for it",
-    15: "a GPU fell off the bus, or cannot be reached",
-}
-"""Exit codes as NVIDIA's manual of nvidia-smi explains them."""
 
 
 def driver_findings(gpu: GpuFacts, expect: Expect) -> Iterator[Finding]:
@@ -48,13 +37,7 @@ def driver_findings(gpu: GpuFacts, expect: Expect) -> Iterator[Finding]:
     elif gpu.nvidia_smi == _NOT_LOADED:
         yield _not_loaded(gpu, expect)
     elif gpu.nvidia_smi not in _WORKS:
-        cause = _CAUSES.get(gpu.nvidia_smi or 0, "the cause is not known")
-        yield Finding(
-            "GPU-READING-FAILED",
-            Severity.ERROR,
-            f"nvidia-smi failed with exit code {gpu.nvidia_smi}: {cause}{_said(gpu)}",
-            fix="sudo reboot",
-        )
+        yield failed_whole(gpu.nvidia_smi, gpu.message)
     elif gpu.nvidia_smi == 14:  # noqa: PLR2004 - NVIDIA's number
         yield Finding(
             "GPU-INFOROM",
@@ -126,25 +109,28 @@ def _invisible(gpu: GpuFacts, expect: Expect) -> Finding:
             Severity.ERROR,
             f"no NVIDIA GPU is visible; there are traces of {kind} device ({other.splitlines()[0]}),"
             " and none that could be judged: a GPU that is part of the processor does not count",
-            fix="use `-p cpu`, or `playbook: cpu` for this host in hosts.yaml",
+            fix="compute on its CPU: `-p cpu`, or `playbook: cpu` for this host in hosts.yaml",
         )
     return Finding(
         "GPU-MISSING",
         Severity.ERROR,
         "no GPU is visible, neither to nvidia-smi nor on the PCI bus",
-        fix="use `-p cpu`, or `playbook: cpu` for this host in hosts.yaml; or say `expect: {gpus: 1}` where the GPU "
-        "is attached later",
+        fix='where the GPU is attached later, say `expect: {gpus: 1, cuda: "12.4"}` for this host in hosts.yaml;'
+        " to compute on its CPU: `-p cpu`, or `playbook: cpu` there",
     )
 
 
 def _unproven(expect: Expect) -> Finding:
-    wanted = f"{expect.gpus} expected" if expect.gpus is not None else f"built for CUDA {expect.cuda}"
+    cards = "1 GPU" if expect.gpus == 1 else f"{expect.gpus} GPUs"
+    wanted = f"{cards} expected" if expect.gpus is not None else f"CUDA {expect.cuda} expected"
+    for_cpu = expect.cuda is None
     return Finding(
         "GPU-UNPROVEN",
         Severity.ERROR,
-        f"GPU unproven: none is visible ({wanted}), so the machine was perhaps booted without it;"
-        " nothing here says that training will work",
-        fix="start the machine with its GPU, then `provision verify`",
+        f"no GPU is visible ({wanted}): the machine was perhaps started without it"
+        + ("; without `expect.cuda` the environment is built for the CPU" if for_cpu else ""),
+        fix=(f'say `expect: {{gpus: {expect.gpus}, cuda: "12.4"}}` in hosts.yaml; ' if for_cpu else "")
+        + "start the machine with its GPU, then `provision up`, which proves it (to compute on the CPU: `-p cpu`)",
     )
 
 

@@ -42,6 +42,9 @@ def fabric_findings(facts: Facts) -> Iterator[Finding]:
 def _not_ready(gpu: GpuFacts, pending: list[Gpu], *, joined: bool) -> Iterator[Finding]:
     service = gpu.fabric_manager
     names = ", ".join(called(one) for one in pending[:_SHOWN])
+    if len(pending) > _SHOWN:
+        names += f" and {len(pending) - _SHOWN} more"
+    states = ", ".join(sorted({dict(one.readings)["fabric.state"].strip() for one in pending}))
     if service not in {None, "active"} and (pending or joined):
         yield Finding(
             "GPU-FABRIC",
@@ -54,9 +57,9 @@ def _not_ready(gpu: GpuFacts, pending: list[Gpu], *, joined: bool) -> Iterator[F
         yield Finding(
             "GPU-FABRIC",
             Severity.WARNING if service == "active" else Severity.ERROR,
-            f"the NVSwitch fabric is not ready yet ({names}): until it is, CUDA fails with error 802",
-            fix="wait a minute after a start, then `provision verify`; if it stays:"
-            " sudo systemctl restart nvidia-fabricmanager",
+            f"the NVSwitch fabric is not ready yet ({names}: {states}): until it is, CUDA fails with error 802",
+            fix="systemctl status nvidia-fabricmanager --no-pager   (just after a start wait a minute, then `provision"
+            " verify`; if it stays: sudo systemctl restart nvidia-fabricmanager)",
         )
 
 

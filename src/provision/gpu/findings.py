@@ -18,7 +18,7 @@ from provision.model.plan import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provision.model.facts import Facts
+    from provision.model.facts import Facts, Gpu
     from provision.model.host import Expect
 
 AFTER_BUILD = frozenset({"GPU-UNPROVEN"})
@@ -27,6 +27,7 @@ AFTER_BUILD = frozenset({"GPU-UNPROVEN"})
 _SMALL_SHM = 1 << 30
 _MIB_PER_GIB = 1024
 _SHOWN = 3
+_REFUSED = "[Insufficient Permissions]"
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -133,9 +134,9 @@ def _driver_condition(facts: Facts, expect: Expect) -> Iterator[Finding]:
         yield Finding(
             "GPU-DRIVER-OLD",
             Severity.ERROR,
-            f"CUDA {expect.cuda} does not start on driver {driver}: the oldest one that serves it is"
-            f" {oldest_driver(expect.cuda)}",
-            fix=f"install driver {needed_driver(expect.cuda)} or newer, or choose an older `expect.cuda`",
+            f"CUDA {expect.cuda} does not start on driver {driver}",
+            fix=f"install driver {oldest_driver(expect.cuda) or needed_driver(expect.cuda)} or newer, or choose an"
+            " older `expect.cuda`",
         )
     elif fits is Fit.LIMITED:
         yield Finding(
@@ -147,16 +148,41 @@ def _driver_condition(facts: Facts, expect: Expect) -> Iterator[Finding]:
         )
 
 
-def _readings(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+def _readings(facts: Facts, expect: Expect) -> Iterator[Finding]:
     for gpu in facts.gpu.gpus:
-        if gpu.failures:
+        if not gpu.failures:
+            continue
+        told = "; ".join(gpu.failures)
+        refused = all(_REFUSED in one for one in gpu.failures)
+        if refused and gpu.mig and facts.gpu.mig_devices:
+            yield _split_by_somebody(gpu, told, asked=expect.memory_gib is not None)
+        elif refused:
             yield Finding(
                 "GPU-READING-FAILED",
                 Severity.ERROR,
-                f"{called(gpu)} cannot be read: {'; '.join(gpu.failures)}."
-                " A GPU that fails to tell its state fails under load too",
+                f"{called(gpu)} does not tell its state to this user: {told}",
+                fix="sudo nvidia-smi -q   (if root sees the values, log in as root; in a container only who started it"
+                " can allow them)",
+            )
+        else:
+            yield Finding(
+                "GPU-READING-FAILED",
+                Severity.ERROR,
+                f"{called(gpu)} cannot be read: {told}",
                 fix=reset_fix(gpu),
             )
+
+
+def _split_by_somebody(gpu: Gpu, told: str, *, asked: bool) -> Finding:
+    """Speak of a card that belongs to the operator: who rents one of its slices may not read the whole."""
+    return Finding(
+        "GPU-READING-FAILED",
+        Severity.ERROR if asked else Severity.WARNING,
+        f"{called(gpu)} is split by MIG, and the whole card is not told to who has a slice of it: {told}"
+        + ("; `expect.memory_gib` cannot be compared" if asked else ""),
+        fix=("take `memory_gib` out of `expect` in hosts.yaml; " if asked else "")
+        + "the slice itself is proven by what computes on it: `provision up`",
+    )
 
 
 def _busy(facts: Facts, _expect: Expect) -> Iterator[Finding]:
@@ -176,7 +202,7 @@ def _shm(facts: Facts, _expect: Expect) -> Iterator[Finding]:
             Severity.WARNING,
             f"the shared memory /dev/shm has {size >> 20} MiB:"
             " data loaders with workers and NCCL keep buffers there and die with 'bus error' when it is full",
-            fix="docker run --shm-size=8g ... (or --ipc=host); without that: DataLoader(num_workers=0)",
+            fix="docker run --shm-size=8g ...   (or --ipc=host; without either: DataLoader(num_workers=0))",
         )
 
 
@@ -190,7 +216,7 @@ def _container_memory(facts: Facts, _expect: Expect) -> Iterator[Finding]:
         Severity.WARNING,
         f"the control group allows {limit / (1 << 30):.1f} GiB of memory, less than one GPU has"
         f" ({max(sizes) / _MIB_PER_GIB:.0f} GiB): loading a checkpoint through it ends in SIGKILL (exit code 137)",
-        fix="start the container with more memory (docker run --memory=...), or rent one with more",
+        fix="start the container with more memory (its `--memory`), or rent a machine with more",
     )
 
 
@@ -202,19 +228,28 @@ def _mig(facts: Facts, _expect: Expect) -> Iterator[Finding]:
     split = [gpu for gpu in facts.gpu.gpus if gpu.mig]
     if not split:
         return
-    if facts.gpu.mig_devices:
+    devices = facts.gpu.mig_devices
+    cards = "1 GPU is" if len(split) == 1 else f"{len(split)} GPUs are"
+    if devices:
+        parts = "1 device" if len(devices) == 1 else f"{len(devices)} devices"
+        names = ", ".join(devices[:_SHOWN]) + (f" and {len(devices) - _SHOWN} more" if len(devices) > _SHOWN else "")
         yield Finding(
             "GPU-MIG",
             Severity.INFO,
-            f"{len(split)} GPUs are split by MIG into {len(facts.gpu.mig_devices)} devices; a process sees one of them",
+            f"{cards} split by MIG into {parts} ({names})" + ("; a process sees one of them" if devices[1:] else ""),
         )
-    else:
-        yield Finding(
-            "GPU-MIG",
-            Severity.WARNING,
-            f"MIG is on for {len(split)} GPUs and no device was made: CUDA sees no GPU there",
-            fix="sudo nvidia-smi -mig 0",
-        )
+        return
+    usable = any(gpu.vendor == "nvidia" and not gpu.mig for gpu in facts.gpu.gpus)
+    where = ",".join(str(gpu.index) for gpu in split) if all(gpu.index is not None for gpu in split) else None
+    yield Finding(
+        "GPU-MIG",
+        Severity.WARNING if usable else Severity.ERROR,
+        f"MIG is on for {', '.join(called(gpu) for gpu in split)} and no device was made: CUDA sees no GPU there"
+        + ("" if usable else ", and there is no other"),
+        fix="sudo nvidia-smi"
+        + (f" -i {where}" if where else "")
+        + " -mig 0   (or make devices: sudo nvidia-smi mig -lgip shows the profiles, -cgi ID -C makes one)",
+    )
 
 
 def _persistence(facts: Facts, _expect: Expect) -> Iterator[Finding]:

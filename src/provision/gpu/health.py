@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from provision.gpu.fabric import fabric_findings
-from provision.gpu.readings import active, called, failed, known, number, text, yes
+from provision.gpu.readings import active, called, failed, known, number, text, which, yes
 from provision.gpu.tables import rows
 from provision.model.plan import Finding, Severity
 
@@ -38,7 +38,7 @@ def health_findings(facts: Facts) -> Iterator[Finding]:
 
 
 def _memory_errors(gpu: Gpu, readings: dict[str, str]) -> Iterator[Finding]:
-    reset = "sudo nvidia-smi --gpu-reset" + (f" -i {gpu.index}" if gpu.index is not None else "")
+    reset = f"sudo nvidia-smi --gpu-reset{which(gpu)}"
     if yes(readings, "remapped_rows.failure"):
         yield Finding(
             "GPU-ECC",
@@ -85,7 +85,7 @@ def _recovery(gpu: Gpu, readings: dict[str, str]) -> Iterator[Finding]:
     action = _recovery_action(readings)
     if action is None or action.lower() == "none" or failed(gpu, "gpu_recovery_action"):
         return
-    where = f" -i {gpu.index}" if gpu.index is not None else ""
+    where = which(gpu)
     fixes = {
         "reset": f"sudo nvidia-smi --gpu-reset{where}",
         "reboot": "sudo reboot",
@@ -174,16 +174,28 @@ def _xid(facts: Facts) -> Iterator[Finding]:
         if action == "reset" and _bus(bus) in recovered:
             severity = Severity.INFO
         yield Finding(
-            "GPU-XID", severity, f"the kernel logged Xid {xid} of {bus}{times}: {row['meaning']}", fix=_FIXES[action]
+            "GPU-XID",
+            severity,
+            f"the kernel logged Xid {xid} of {bus}{times}: {row['meaning']}",
+            fix=_FIXES[action].format(which=_which(bus, facts)),
         )
 
 
 _FIXES = {
-    "application": "look at the program that ran then: its memory accesses are wrong, or it met a bad piece of memory",
-    "reset": "sudo nvidia-smi --gpu-reset   (if it was not reset since)",
+    "application": "look at the program that ran then, mostly for an index out of range (CUDA_LAUNCH_BLOCKING=1 shows"
+    " where); if programs that ran well before fail on this card alone, it is the card",
+    "contained": "sudo nvidia-smi --gpu-reset{which}   (when it is idle next; start the program that met it again, and"
+    " ask the provider for another machine if it comes back)",
+    "reset": "sudo nvidia-smi --gpu-reset{which}   (if it was not reset since)",
     "workflow": "sudo dmesg | grep -i xid   (and look for errors before and after; restart if they go on)",
     "restart": "sudo reboot",
 }
+
+
+def _which(bus: str, facts: Facts) -> str:
+    """Return the option that names the card to nvidia-smi: the kernel's `0000:5e:00` has no function at its end."""
+    card = next((gpu for gpu in facts.gpu.gpus if _bus(gpu.bus_id) == _bus(bus)), None)
+    return which(card) if card is not None else f" -i {bus}" + ("" if "." in bus else ".0")
 
 
 def _bus(text: str | None) -> str:

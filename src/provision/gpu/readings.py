@@ -16,6 +16,13 @@ def called(gpu: Gpu) -> str:
     return f"GPU {gpu.index}" if gpu.index is not None else "a GPU"
 
 
+def which(gpu: Gpu) -> str:
+    """Return the option that names a card to nvidia-smi, with a space before it; empty where nothing names it."""
+    if gpu.index is not None:
+        return f" -i {gpu.index}"
+    return f" -i {gpu.bus_id}" if gpu.bus_id else ""
+
+
 def failed(gpu: Gpu, name: str) -> bool:
     """Return whether the reading of that field failed, which GPU-READING-FAILED tells."""
     return any(one.startswith(f"{name}: ") for one in gpu.failures)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from provision.gpu.amd import amd_absent, amd_health
 from provision.gpu.ascend import ascend_absent, ascend_health
+from provision.gpu.readings import which
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
@@ -58,9 +59,8 @@ def lost_fix(gpus: tuple[Gpu, ...]) -> str:
 
 def reset_fix(gpu: Gpu) -> str:
     """Return the command that resets a card."""
-    which = "" if gpu.index is None else f" -i {gpu.index}"
     if gpu.vendor == "nvidia":
-        return f"sudo nvidia-smi --gpu-reset{which}"
+        return f"sudo nvidia-smi --gpu-reset{which(gpu)}"
     if gpu.vendor == "amd":
         return "sudo amd-smi reset --gpureset" + ("" if gpu.index is None else f" --gpu {gpu.index}")
     return "sudo reboot"

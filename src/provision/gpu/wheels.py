@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provision.gpu.tables import rows, table
+from provision.gpu.versions import parse_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,39 @@ class Wheel:
     """Compute capabilities that it has machine code for."""
     ptx: str | None
     """The compute capability of the PTX that it carries, which a driver compiles for newer cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One of PyTorch's own indexes, and which releases of torch it has."""
+
+    tag: str
+    first: str
+    last: str | None
+    """``None``: the newest known release is there."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"https://download.pytorch.org/whl/{self.tag}"
+
+    @property
+    def span(self) -> str:
+        """What it has, as a condition: ``>=2.4,<2.7``."""
+        return f">={self.first}" + (f",<{_after(self.last)}" if self.last else "")
+
+    def has(self, torch: str) -> bool:
+        """Whether it has a version of torch, such as ``2.5`` or ``2.5.1``; one that is none counts as not there."""
+        try:
+            wanted = (*parse_version(torch), 0)[:2]
+        except ValueError:
+            return False
+        return parse_version(self.first) <= wanted and (self.last is None or wanted < parse_version(_after(self.last)))
+
+
+def indexes() -> tuple[Index, ...]:
+    """Return PyTorch's indexes, that of the newest CUDA first."""
+    return tuple(Index(row["tag"], row["first"], row["last"]) for row in table("wheels")["indexes"])
 
 
 def wheels() -> tuple[Wheel, ...]:
@@ -50,3 +84,8 @@ def has_code_for(architectures: tuple[str, ...], capability: str) -> bool:
         if built_major == major and int(built_minor) <= int(minor):
             return True
     return False
+
+
+def _after(release: str) -> str:
+    major, _, minor = release.partition(".")
+    return f"{major}.{int(minor) + 1}"

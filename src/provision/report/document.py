@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from provision.report.amounts import is_change
 from provision.report.exit_code import exit_code
 from provision.report.pages import why
+from provision.report.verdict import verdict_line
 
 if TYPE_CHECKING:
     from provision.model.plan import Finding
@@ -31,6 +32,7 @@ def document(
 def _host(host: HostReport, *, foresees: bool) -> dict[str, Any]:
     return {
         "outcome": host.outcome.value,
+        "verdict": _optional(verdict_line(host)),
         "steps": _foreseen(host) if foresees else _done(host),
         "findings": [_finding(one) for one in host.findings],
         "facts": _facts(host),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from provision.events import HostEvent
+    from provision.report.asked import Asked
     from provision.report.fold import HostReport
     from provision.report.live import LiveTable
     from provision.report.log import RunLog
@@ -41,6 +42,7 @@ class Face:
         pending_is_7: bool = False,
         fail_fast: bool = False,
         options: Sequence[str] = (),
+        asked: Mapping[str, tuple[Asked, ...]] | None = None,
         environ: Mapping[str, str] | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
@@ -48,6 +50,8 @@ class Face:
         environ = os.environ if environ is None else environ
         self.report = Report(command, hosts, foresees=dry_run or command == "plan")
         self.report.options = "".join(f" {one}" for one in options)
+        for name, wanted in (asked or {}).items():
+            self.report.hosts[name].asked = wanted
         self._json = json
         self._verbose = verbose
         self._log = log
@@ -153,8 +157,12 @@ class Face:
             from provision.report.summary import summary_lines
 
             yield from summary_lines(self.report, self._style, verbose=self._verbose)
+        from provision.report.findings import more_line
         from provision.report.next_steps import next_lines
 
+        more = more_line(self.report.hosts.values())
+        if more is not None:
+            yield f"more: {more}"
         bad = any(not one.good for one in self.report.hosts.values())
         if bad and self._log is not None and self._log.path is not None:
             yield f"log:  {self._log.path}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from provision.events import Event, Failure, HostEvent
     from provision.model.facts import Facts
     from provision.model.plan import Finding, Step
+    from provision.report.asked import Asked
 
 GOOD = frozenset({Outcome.CONVERGED, Outcome.CHANGED, Outcome.PENDING})
 """Outcomes where nothing went wrong."""
@@ -40,7 +41,7 @@ class StepReport:
     number: int
     """Among all steps of the host in this run; the first is 1."""
     total: int
-    """Steps that began, and those that the present plan still has."""
+    """Steps that began, and those that the present plan still has; it never becomes less."""
     started: float
     """Seconds since the epoch."""
     seconds: float | None = None
@@ -67,6 +68,8 @@ class HostReport:
     planned: tuple[Step, ...] | None = None
     """The first plan; ``None``: the host did not get that far."""
     findings: tuple[Finding, ...] = ()
+    asked: tuple[Asked, ...] | None = None
+    """The environments that the run's playbook asks for there; ``None``: nobody said."""
     facts: Facts | None = None
     error: Failure | None = None
     left: tuple[str, ...] = ()
@@ -146,7 +149,7 @@ class Report:
             case StepStarted():
                 # Each round of plans counts from 1; the user sees one run.
                 before = len(host.steps)
-                total = before + 1 + max(0, event.total - event.number)
+                total = max(before + 1 + event.total - event.number, before + 1, *(one.total for one in host.steps))
                 host.current = StepReport(event.step, before + 1, total, at)
                 host.steps.append(host.current)
                 host.last_line = ""

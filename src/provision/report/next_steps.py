@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.model.plan import Outcome
+from provision.report.asked import activated
 from provision.report.display import one_line
-from provision.report.verdict import activated_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +37,11 @@ def next_lines(report: Report) -> Iterator[str]:
 
 
 def _use(host: HostReport) -> Iterator[str]:
-    names = activated_names(host.facts) if host.facts is not None else ()
+    found = activated(host.facts, host.asked) if host.facts is not None else None
     then = ""
-    if names and host.facts is not None:
-        prefix = next((one.prefix for one in host.facts.condas if one.runs), "~/miniconda3")
-        then = f"; there: . {one_line(prefix)}/etc/profile.d/conda.sh && conda activate {one_line(names[0])}"
+    if found is not None:
+        prefix, name = (one_line(one) for one in found)
+        then = f"; there: . {prefix}/etc/profile.d/conda.sh && conda activate {name}"
     yield f"provision ssh {one_line(host.name)}{then}"
 
 

@@ -18,15 +18,17 @@ from provision.events import (
     StepStarted,
     Waiting,
 )
+from provision.model.plan import Outcome
 from provision.report.amounts import amounts
 from provision.report.display import one_line, output_line, without_name
 from provision.report.duration import duration
+from provision.report.verdict import UNFIT, verdict_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provision.events import Event, HostEvent
-    from provision.report.fold import HostReport, Report
+    from provision.report.fold import HostReport, Report, StepReport
     from provision.report.style import Style
 
 EVERY = 10.0
@@ -82,8 +84,7 @@ class PlainLines:
             case StepStarted():
                 self._told[host.name] = at
                 why = f"  ({one_line(event.step.reason)})" if event.step.reason else ""
-                number = _number(event.number, event.total)
-                yield f"{number} {one_line(event.step.name)}{self._style.dim(why)}"
+                yield f"{_number(host.steps[-1])} {one_line(event.step.name)}{self._style.dim(why)}"
             case StepOutput(line=line):
                 yield from self._output(line, at, host)
             case StepFinished():
@@ -130,7 +131,7 @@ class PlainLines:
 
     def _ended(self, event: StepFinished, host: HostReport) -> str:
         step = host.steps[-1] if host.steps else None
-        number = f"{_number(step.number, step.total)} " if step is not None else ""
+        number = f"{_number(step)} " if step is not None else ""
         how = f"{self._style.green('done')} in" if event.ok else f"{self._style.red('failed')} after"
         return f"{number}{how} {duration(event.seconds)}"
 
@@ -138,9 +139,12 @@ class PlainLines:
         # Of a single host the summary says it in a moment, of a foreseen one the plan.
         if len(self._report.hosts) == 1 or (self._report.foresees and host.error is None):
             return
+        if host.outcome is Outcome.UNFIT and (verdict := verdict_line(host)):
+            yield self._style.outcome(host.outcome, UNFIT) + verdict.removeprefix(UNFIT)
+            return
         why = f": {one_line(without_name(host.error.message, host.name))}" if host.error is not None else ""
         yield self._style.outcome(host.outcome, host.outcome.value) + why
 
 
-def _number(number: int, total: int) -> str:
-    return f"[{number}/{total}]"
+def _number(step: StepReport) -> str:
+    return f"[{step.number}/{step.total}]"

@@ -23,9 +23,10 @@ def plan_lines(report: Report, style: Style) -> Iterator[str]:
     hosts = list(report.hosts.values())
     idle = [one for one in hosts if one.finished and one.outcome is Outcome.CONVERGED and not one.findings]
     grouped = idle if len(hosts) >= GROUPED_FROM and len(idle) > 1 else []
+    explained: set[str] = set()
     for host in hosts:
         if host not in grouped:
-            yield from _host(host, style)
+            yield from _host(host, style, explained)
     if grouped:
         names = ", ".join(one_line(one.name) for one in grouped)
         yield style.green(f"nothing to do on {len(grouped)} hosts") + f": {names}"
@@ -33,7 +34,7 @@ def plan_lines(report: Report, style: Style) -> Iterator[str]:
     yield _count(hosts, style)
 
 
-def _host(host: HostReport, style: Style) -> Iterator[str]:
+def _host(host: HostReport, style: Style, explained: set[str]) -> Iterator[str]:
     title = style.bold(one_line(host.target or host.name))
     steps = host.planned
     if steps is None or (host.error is not None and not steps):
@@ -45,7 +46,7 @@ def _host(host: HostReport, style: Style) -> Iterator[str]:
     for step in steps:
         yield from _step(step, style)
     for finding in host.findings:
-        yield from (f"  {line}" for line in one_finding(finding, style))
+        yield from (f"  {line}" for line in one_finding(finding, style, explained=explained))
     if host.error is not None:
         yield from (f"  {line}" for line in failure_lines(host, style))
 
@@ -54,8 +55,9 @@ def _step(step: Step, style: Style) -> Iterator[str]:
     changes = is_change(step)
     mark = style.green("+") if changes else style.cyan("?")
     check = "" if changes else "check: "
+    name = step.name if changes else step.name.removeprefix("check ")
     reason = style.dim(f"  ({one_line(step.reason)})") if step.reason else ""
-    yield f"  {mark} {check}{style.bold(one_line(step.name))}{reason}"
+    yield f"  {mark} {check}{style.bold(one_line(name))}{reason}"
     for detail in step.details:
         yield f"      {_detail(output_line(detail), style)}"
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from provision.model.plan import Outcome
 from provision.report.amounts import counted
+from provision.report.causes import TeamCause, told_causes
 from provision.report.display import one_line, output_line, shortened, without_name
 from provision.report.duration import duration
-from provision.report.findings import finding_lines
-from provision.report.verdict import fact_line
+from provision.report.findings import finding_lines, fix_lines
+from provision.report.verdict import FIT, UNFIT, verdict_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 GROUPED_FROM = 9
 """From that many hosts on, those where nothing was to be done share one line."""
 _NAMES_SHOWN = 3
-_KNOWN_SHOWN = 2
 _NAME_COLUMNS = 40
 _OUTCOME_WIDTH = max(len(one.value) for one in Outcome)
 
@@ -40,7 +40,8 @@ def summary_lines(report: Report, style: Style, *, verbose: bool = False) -> Ite
         yield style.green(f"{Outcome.CONVERGED.value} ({len(grouped)})") + f": {names}"
     # What is worth knowing was said when the host was made so.
     terse = quiet if report.command == "up" and not verbose else []
-    found = list(finding_lines(hosts, style, several=len(hosts) > 1, terse=terse))
+    said = {one.name: one.errors[0] for one in hosts if one.finished and one.outcome is Outcome.UNFIT and one.errors}
+    found = list(finding_lines(hosts, style, several=len(hosts) > 1, terse=terse, said=said))
     if found:
         yield ""
         yield from found
@@ -56,14 +57,18 @@ def failure_lines(host: HostReport, style: Style, *, verbose: bool = False) -> I
         if not host.finished:
             yield "its worker ended without a word: this is a bug of provision"
         return
-    yield one_line(without_name(error.message, host.name))
+    if host.outcome is Outcome.UNFIT:
+        yield from _verdict(host, style)
+    else:
+        yield one_line(without_name(error.message, host.name))
     # The finding that stopped the host says the same below.
     if error.hint and error.hint not in {one.fix for one in host.errors}:
-        yield f"-> {one_line(error.hint)}"
-    # A step that knows its own failures has said it better.
-    for known in error.known[: 0 if error.hint else _KNOWN_SHOWN]:
-        yield f"known pitfall {known.id}: {one_line(known.cause)}"
-        yield from (f"-> {one_line(line.removeprefix('$ '))}" for line in known.fix)
+        yield from fix_lines(error.hint, style)
+    for known in told_causes(error):
+        own = " (your team's)" if isinstance(known, TeamCause) else ""
+        yield f"known pitfall {known.id}{own}: {one_line(known.cause)}"
+        for line in known.fix:
+            yield from fix_lines(line.removeprefix("$ "), style)
     failed = {one.name for one in host.steps if not one.ok}
     left = [one for one in host.left if one not in failed]
     if left:
@@ -79,13 +84,15 @@ def _host(host: HostReport, command: str, width: int, style: Style, *, verbose: 
     below = " " * (width + 2)
     for line in failure_lines(host, style, verbose=verbose):
         yield f"{below}{line}"
-    if host.outcome is Outcome.UNFIT and host.error is None and host.errors:
-        more = len(host.errors) - 1
-        others = f" (and {counted(more, 'other error')})" if more else ""
-        yield f"{below}{style.red('unfit: ')}{one_line(host.errors[0].message)}{others}"
-    if host.outcome in {Outcome.CONVERGED, Outcome.CHANGED} and host.facts is not None:
-        gpus = bool(host.facts.gpu.gpus)
-        yield f"{below}{style.green('fit: ') if gpus else ''}{fact_line(host.facts)}"
+    if host.error is None:
+        yield from (f"{below}{line}" for line in _verdict(host, style))
+
+
+def _verdict(host: HostReport, style: Style) -> Iterator[str]:
+    text = verdict_line(host)
+    if text is not None:
+        fit = text.startswith(FIT)
+        yield f"{style.green(FIT)}{text[len(FIT) :]}" if fit else f"{style.red(UNFIT)}{text[len(UNFIT) :]}"
 
 
 def _did(host: HostReport, command: str) -> str:
@@ -98,10 +105,8 @@ def _did(host: HostReport, command: str) -> str:
     if command == "verify" and host.steps:
         good = sum(1 for one in host.steps if one.ok)
         return f"{good} of {counted(len(host.steps), 'check')} passed in {took}"
-    if host.outcome is Outcome.CONVERGED:
-        return f"nothing to do, {took}"
-    if host.outcome is Outcome.UNFIT and host.error is None and not host.steps:
-        return f"nothing to do, {took}"
+    if host.error is None and host.outcome in {Outcome.CONVERGED, Outcome.UNFIT}:
+        return f"{counted(len(host.steps), 'check')} in {took}" if host.steps else f"nothing to do, {took}"
     return f"after {took}"
 
 

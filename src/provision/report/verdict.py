@@ -1,33 +1,71 @@
-"""What a good host is, in one line of its facts."""
+"""What is thought of a finished host, in one line: ``fit: ...`` with what it is, or ``unfit: ...`` and why."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from provision.report.display import one_line
+from provision.model.plan import Outcome
+from provision.report.amounts import counted
+from provision.report.asked import in_use
+from provision.report.display import one_line, without_name
+from provision.report.proofs import COMPUTED, proof
 
 if TYPE_CHECKING:
-    from provision.model.facts import Facts, GpuFacts
+    from provision.model.facts import EnvironmentFacts, Facts, GpuFacts
+    from provision.report.asked import Asked
+    from provision.report.fold import HostReport
 
+FIT, UNFIT = "fit: ", "unfit: "
+HUNG = 124
+"""Exit code of a maker's tool that did not end."""
+_REFUSED = "nothing was changed"
 _MIB_PER_GIB = 1024
 _MOST = 4
 _MAKERS = {"amd": "AMD", "ascend": "Ascend"}
 
 
-def fact_line(facts: Facts) -> str:
-    """Return ``1x NVIDIA A10 (22.0 GiB), driver 550.54, environment mymodel 1-3f2a91bc``, as far as it is there."""
-    return ", ".join((*_gpus(facts.gpu), *_computed(facts), *_environments(facts)))
+def verdict_line(host: HostReport) -> str | None:
+    """Return the verdict on a host; ``None`` where it was not judged: not reached, or stopped on the way."""
+    if not host.finished:
+        return None
+    if host.outcome is Outcome.UNFIT:
+        return f"{UNFIT}{_why(host)}"
+    if host.outcome in {Outcome.CONVERGED, Outcome.CHANGED} and host.facts is not None:
+        return f"{FIT}{fact_line(host.facts, host.asked)}"
+    return None
 
 
-def activated_names(facts: Facts) -> tuple[str, ...]:
-    """Return the names that `conda activate` takes on the host for environments of ours."""
-    ours = f"{facts.state_dir}/envs/"
-    return tuple(one.name for one in facts.conda_links if one.target and one.target.startswith(ours))
+def fact_line(facts: Facts, asked: tuple[Asked, ...] | None = None) -> str:
+    """Return ``1x NVIDIA A10 (22.0 GiB), driver 550.54, environment mymodel 1-3f2a91bc``, as far as it is there.
+
+    Args:
+        facts: What the host was last seen to be.
+        asked: The environments that the run is about; ``None``: all that are in use there.
+    """
+    used = in_use(facts, asked)
+    others = len(in_use(facts, None)) - len(used)
+    more = [f"and {counted(others, 'other environment')}"] if others else []
+    return ", ".join((*_gpus(facts.gpu), *_computed(facts, used), *_environments(used), *more))
+
+
+def _why(host: HostReport) -> str:
+    error = host.error
+    refused = error is not None and error.message.startswith(f"{_REFUSED}: ")
+    if host.errors:
+        text = host.errors[0].message
+    else:
+        text = without_name(error.message, host.name).removeprefix(f"{_REFUSED}: ") if error is not None else "unknown"
+    more = len(host.errors) - 1
+    remarks = [_REFUSED] if refused else []
+    remarks += [f"and {counted(more, 'other error')}"] if more > 0 else []
+    return one_line(text) + (f" ({', '.join(remarks)})" if remarks else "")
 
 
 def _gpus(gpu: GpuFacts) -> list[str]:
     if not gpu.gpus:
+        if gpu.nvidia_smi == HUNG:
+            return ["GPUs unknown: nvidia-smi hangs"]
         traces = "AMD" if gpu.amd else "Ascend" if gpu.ascend else None
         return [f"no GPU that can be used (traces of {traces})" if traces else "no GPU"]
     kinds = Counter((one.name, one.memory_mib) for one in gpu.gpus)
@@ -51,21 +89,13 @@ def _other_drivers(gpu: GpuFacts) -> list[str]:
     ]
 
 
-def _computed(facts: Facts) -> list[str]:
-    """What was seen to compute, on this boot, with this driver, in the generations that are in use."""
-    used = {one.current for one in facts.environments if one.current}
-    driver = facts.gpu.driver_loaded or facts.gpu.driver
-    said = []
-    for name, record in facts.records:
-        depends = record.get("depends")
-        if not name.startswith("compute-") or not isinstance(depends, dict):
-            continue
-        holds = depends.get("boot") == facts.system.boot_id and depends.get("driver") == driver
-        if holds and depends.get("generation") in used and isinstance(record.get("summary"), str):
-            said.append(one_line(record["summary"]))
+def _computed(facts: Facts, used: list[EnvironmentFacts]) -> list[str]:
+    """What was seen to compute in these environments, under all that holds now."""
+    records = [proof(facts, one, COMPUTED) for one in used]
+    said = [one_line(one["summary"]) for one in records if one is not None and isinstance(one.get("summary"), str)]
     return list(dict.fromkeys(said))[:_MOST]
 
 
-def _environments(facts: Facts) -> list[str]:
-    used = [f"environment {one_line(one.name)} {one_line(one.current)}" for one in facts.environments if one.current]
-    return used if len(used) <= _MOST else [*used[:_MOST], f"{len(used) - _MOST} more environments"]
+def _environments(used: list[EnvironmentFacts]) -> list[str]:
+    named = [f"environment {one_line(one.name)} {one_line(one.current or '')}" for one in used]
+    return named if len(named) <= _MOST else [*named[:_MOST], f"{len(named) - _MOST} more environments"]

@@ -9,21 +9,23 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provision.cli.fleet_table import COLUMNS, DROPPED, fitting, plain_lines, rows_of, show
+from provision.cli.fleet_table import COLUMNS, DROPPED, Row, fitting, plain_lines, rows_of, show
 from provision.cli.hosts_key import Answers
+from provision.cli.hosts_list import _document
 from provision.errors import UsageError
 from provision.events import Failure, HostEvent, HostFinished, Judged, Probed
 from provision.facts import parse
 from provision.inventory import load_inventory
-from provision.model.facts import Gpu
+from provision.model.facts import Gpu, GpuFacts, OtherVendor
 from provision.model.host import Host
 from provision.model.plan import Finding, Outcome, Severity
 from provision.report.fold import Report, fold
 from provision.ssh.own_keys import find_pair, make_pair, parse_public
+from tests.facts_builder import a10, conda, environment, facts, generation, system
 from tests.unit.cli.typed import decoded
 from tests.unit.facts.probe_text import probe_text
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.events import Event
+    from provision.model.facts import Facts
     from tests.unit.cli.typed import Desk
 
 HOSTS = """\
@@ -52,9 +55,23 @@ def report_of(name: str, *events: Event) -> Report:
     return fold("hosts", [name], [HostEvent(name, 1.0, event) for event in events])
 
 
-def verdict(*findings: Finding) -> str:
-    events = (Probed(parse(probe_text()), 0.1), Judged(findings), HostFinished(Outcome.CONVERGED))
-    return rows_of([Host("a", "h")], report_of("a", *events))[0].verdict
+def seen(found: Facts, *findings: Finding) -> Row:
+    events = (Probed(found, 0.1), Judged(findings), HostFinished(Outcome.CONVERGED))
+    return rows_of([Host("a", "h")], report_of("a", *events))[0]
+
+
+def proven_host(kind: str, **changes: Any) -> Facts:
+    """A host whose environment passed a check, or that was changed since."""
+    built = generation("1-aa", "d")
+    found = facts(gpu=a10() if kind == "compute" else GpuFacts(), environments=(environment(built, current="1-aa"),))
+    passed = {
+        "boot": found.system.boot_id,
+        "driver": found.gpu.driver_loaded,
+        "gpus": [one.uuid for one in found.gpu.gpus],
+        "generation": "1-aa",
+        "packages": built.packages,
+    }
+    return replace(found, records=((f"{kind}-mymodel-mymodel", {"depends": passed}),), **changes)
 
 
 def test_offline_the_table_says_what_the_file_says_and_connects_to_nothing(desk: Desk) -> None:
@@ -123,11 +140,47 @@ def test_what_connects_to_nothing_never_loads_what_connects_or_draws(desk: Desk,
     assert done.stdout.splitlines()[-1] == "[]", done
 
 
-def test_the_verdict_is_one_word() -> None:
-    assert verdict() == "fit"
-    assert verdict(Finding("X", Severity.WARNING, "odd")) == "fit"
-    assert verdict(UNPROVEN) == "unproven"
-    assert verdict(UNPROVEN, UNFIT) == "unfit"
+@pytest.mark.parametrize("kind", ["compute", "deep"])
+def test_the_verdict_is_one_word(kind: str) -> None:
+    found = proven_host(kind)
+    assert seen(found).verdict == "fit"
+    assert seen(found, Finding("X", Severity.WARNING, "odd")).verdict == "fit"
+    assert seen(found, UNPROVEN).verdict == "unproven"
+    assert seen(found, UNPROVEN, UNFIT).verdict == "unfit"
+    assert [seen(found, *one).unfit for one in ((), (UNPROVEN,), (UNFIT,))] == [False, True, True]
+
+
+def test_nothing_that_was_not_seen_to_work_is_called_fit() -> None:
+    assert seen(facts(gpu=a10())).verdict == "unproven"
+    # Proven to import alone, while there is a GPU to compute on.
+    assert seen(replace(proven_host("deep"), gpu=a10())).verdict == "unproven"
+    assert seen(proven_host("compute", system=system(boot_id="boot-2"))).verdict == "unproven"
+    assert seen(proven_host("compute", gpu=a10(driver_loaded="560.1"))).verdict == "unproven"
+    other = environment(generation("2-bb", "e"), current="2-bb")
+    assert seen(proven_host("compute", environments=(other,))).verdict == "unproven"
+
+
+def test_as_json_an_unfit_host_is_unfit_and_the_list_itself_has_not_failed() -> None:
+    for findings, outcome in (((), "converged"), ((UNPROVEN,), "unfit"), ((UNFIT,), "unfit")):
+        report = report_of("a", Probed(facts(), 0.1), Judged(findings), HostFinished(Outcome.CONVERGED))
+        found = _document("hosts", rows_of([Host("a", "h")], report), report, fail_fast=False)
+        assert (found["exit_code"], found["hosts"]["a"]["outcome"]) == (0, outcome)
+
+
+def test_gpus_that_nobody_could_count_are_not_told_to_be_none() -> None:
+    at = COLUMNS.index("GPUs")
+    assert seen(facts()).cells[at] == "none"
+    assert seen(facts(gpu=GpuFacts(nvidia_smi=124))).cells[at] == "?"
+    assert seen(facts(gpu=GpuFacts(others=(OtherVendor("amd", "amd-smi", 124),)))).cells[at] == "?"
+
+
+def test_the_conda_is_the_one_that_the_playbook_names_with_its_prefix() -> None:
+    ours, system_wide = conda(), conda(prefix="/opt/conda", version="24.1.0", distribution="Anaconda")
+    row = seen(facts(condas=(system_wide, ours)))
+    at = COLUMNS.index("conda")
+    assert row.cells[at] == "Anaconda 24.1.0 /opt/conda, Miniconda 26.7.1 ~/miniconda3"
+    assert replace(row, prefix="~/miniconda3").cells[at] == "Miniconda 26.7.1 ~/miniconda3"
+    assert replace(row, prefix="/opt/conda").cells[at] == "Anaconda 24.1.0 /opt/conda"
 
 
 @pytest.mark.parametrize(
@@ -141,11 +194,11 @@ def test_a_host_that_is_not_reached_says_why_in_a_word(kind: str, word: str) -> 
 
 
 def test_what_a_host_says_of_itself_cannot_move_the_cursor() -> None:
-    facts = parse(probe_text())
+    found = parse(probe_text())
     hostile = replace(
-        facts,
-        system=replace(facts.system, os="Ub\x1b[2Juntu\nfake  row"),
-        gpu=replace(facts.gpu, gpus=(Gpu(0, "GPU-1", "A10\x1b]0;x\x07"),)),
+        found,
+        system=replace(found.system, os="Ub\x1b[2Juntu\nfake  row"),
+        gpu=replace(found.gpu, gpus=(Gpu(0, "GPU-1", "A10\x1b]0;x\x07"),)),
     )
     rows = rows_of([Host("a", "h")], report_of("a", Probed(hostile, 0.1), HostFinished(Outcome.CONVERGED)))
     lines = plain_lines(rows)
@@ -173,21 +226,21 @@ class Terminal(io.StringIO):
 def test_a_narrow_terminal_gets_every_host_on_one_line(width: int, term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     hosts = [Host(name, "198.18.0.5", 31893, user="root") for name in ("a", "train-box-of-ann-7")]
-    seen = [HostEvent(one.name, 1.0, Probed(parse(probe_text()), 0.1)) for one in hosts]
+    probed = [HostEvent(one.name, 1.0, Probed(parse(probe_text()), 0.1)) for one in hosts]
     ends = [HostEvent(one.name, 1.0, HostFinished(Outcome.CONVERGED)) for one in hosts]
     stream = Terminal()
-    show(rows_of(hosts, fold("hosts", [one.name for one in hosts], [*seen, *ends])), stream, {"TERM": term})
+    show(rows_of(hosts, fold("hosts", [one.name for one in hosts], [*probed, *ends])), stream, {"TERM": term})
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     shown = [line for line in lines if line.strip() and "─" not in line]
     assert len(shown) == 1 + len(hosts)
     assert "train-box-of-ann-7" in shown[2]
-    assert all("fit" in line and len(line) <= width + len("\x1b[32m\x1b[0m") for line in shown[1:])
+    assert all("unproven" in line and len(line) <= width + len("\x1b[32m\x1b[0m") for line in shown[1:])
 
 
 def test_columns_go_in_their_order_where_there_is_no_room() -> None:
-    facts = Probed(parse(probe_text()), 0.1)
+    probed = Probed(parse(probe_text()), 0.1)
     host = Host("a", "198.18.0.5", user="root", groups=("train",))
-    rows = rows_of([host], report_of("a", facts, HostFinished(Outcome.CONVERGED)))
+    rows = rows_of([host], report_of("a", probed, HostFinished(Outcome.CONVERGED)))
     kept = [[COLUMNS[at] for at in fitting(rows, width)] for width in range(300, 0, -1)]
     gone = [one for wide, narrow in itertools.pairwise(kept) for one in wide if one not in narrow]
     assert DROPPED[:4] == ("user", "groups", "free", "environments")
@@ -205,8 +258,8 @@ def test_columns_go_in_their_order_where_there_is_no_room() -> None:
     ],
 )
 def test_the_system_is_its_name_and_release(os_name: str, shown: str) -> None:
-    facts = parse(probe_text())
-    named = Probed(replace(facts, system=replace(facts.system, os=os_name)), 0.1)
+    found = parse(probe_text())
+    named = Probed(replace(found, system=replace(found.system, os=os_name)), 0.1)
     row = rows_of([Host("a", "h")], report_of("a", named, HostFinished(Outcome.CONVERGED)))[0]
     assert row.cells[COLUMNS.index("system")] == shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,27 +105,30 @@ def test_a_cuda_of_a_newer_major_version_stops_the_build_and_names_the_nearest_p
     assert (finding.code, finding.severity.value) == ("CUDA-TOO-NEW", "error")
     assert "cuda-version=13.0 needs CUDA 13.0" in finding.message
     assert "driver 550.54.14 serves CUDA 12.4 at most" in finding.message
-    assert "580.65.06" in finding.message
-    assert finding.fix == "cuda-version=12.4, or driver 580.65.06 or newer"
+    assert finding.fix == "write `cuda-version=12.4` in environment.yml   (or install driver 580.65.06 or newer)"
 
 
 def test_a_newer_cuda_of_the_same_major_version_starts_with_limits() -> None:
     (finding,) = judged(spec("cuda-version=12.8"), host("550.54.14", "9.0"))
-    assert (finding.code, finding.severity.value) == ("CUDA-TOO-NEW", "warning")
+    assert (finding.code, finding.severity.value) == ("CUDA-LIMITED", "warning")
+    assert finding.fix == "write `cuda-version=12.4` in environment.yml   (or install driver 570.26 or newer)"
 
 
 def test_an_open_end_that_takes_what_is_newest_today_is_only_a_warning() -> None:
     (finding,) = judged(spec("pip", pip=["torch"]), host("550.54.14", "8.0"))
     assert (finding.code, finding.severity.value) == ("CUDA-TOO-NEW", "warning")
     assert "torch 2.12 from PyPI" in finding.message
-    assert "whl/cu124" in (finding.fix or "")
+    assert "downloaded in vain" in finding.message
+    assert "write `torch>=2.4,<2.7` and `--extra-index-url https://download.pytorch.org/whl/cu124`" in (
+        finding.fix or ""
+    )
 
 
 def test_a_card_that_the_cuda_dropped_names_the_last_one_that_knew_it() -> None:
     (finding,) = judged(spec("cuda-version=13.0"), host("580.65.06", "7.0"))
     assert (finding.code, finding.severity.value) == ("CUDA-ARCH", "error")
     assert "no longer supports compute capability 7.0 (the last is 12.9)" in finding.message
-    assert finding.fix == "cuda-version=12.9"
+    assert finding.fix == "write `cuda-version=12.9` in environment.yml"
 
 
 def test_a_card_that_the_cuda_does_not_know_yet_is_sure_only_where_no_ptx_can_help() -> None:
@@ -153,3 +157,42 @@ def test_code_of_the_same_major_capability_runs_on_a_later_card() -> None:
 def test_a_card_without_machine_code_is_served_by_the_ptx_that_the_wheel_carries() -> None:
     wanted = spec("pip", pip=["torch==2.9.1+cu130"])
     assert codes(wanted, host("580.95.05", "13.0")) == [("WHEEL-PTX-ONLY", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("driver", "card", "line", "says"),
+    [
+        ("470.82.01", "8.0", "torch==2.5.1", "write `torch==2.5.1+cu118` and `--extra-index-url https://"),
+        ("470.82.01", "8.0", "torch==2.9.1", "write `torch>=2.0,<2.8` and "),
+        ("550.54.14", "8.0", "torch==2.12.0", "write `torch==2.12.0+cu126` and "),
+        ("550.54.14", "8.0", "torch==2.9.1", "no index of PyTorch that this driver serves in full has torch 2.9.1"),
+        ("570.86.10", "12.0", "torch==2.5.1+cu124", "no index of PyTorch that fits this host has torch 2.5.1"),
+        ("525.60.13", "8.0", "torch>=2.11", "write `torch>=2.11,<2.12` and "),
+    ],
+)
+def test_the_fix_names_an_index_that_has_the_wanted_torch(driver: str, card: str, line: str, says: str) -> None:
+    found = judged(spec("pip", pip=[line]), host(driver, card))
+    assert says in (found[0].fix or "")
+
+
+@pytest.mark.parametrize("line", ["torch", "torch==2.12.0", "torch==2.9.1", "torch>=2.1,<2.9"])
+@pytest.mark.parametrize("driver", ["470.82.01", "535.129.03", "550.54.14"])
+def test_what_the_fix_says_starts_there(line: str, driver: str) -> None:
+    for finding in judged(spec("pip", pip=[line]), host(driver, "8.0")):
+        wanted, option = re.findall("`([^`]+)`", finding.fix or "")[:2]
+        again = judged(spec("pip", pip=[option, wanted]), host(driver, "8.0"))
+        assert [one.code for one in again if one.code != "CUDA-LIMITED"] == []
+
+
+def test_an_index_beside_pypi_does_not_hold_back_a_newer_torch() -> None:
+    extra = "--extra-index-url https://download.pytorch.org/whl/cu124"
+    assert codes(spec("pip", pip=[extra, "torch"]), host("550.54.14", "8.0")) == [("CUDA-TOO-NEW", "warning")]
+    assert codes(spec("pip", pip=[extra, "torch<2.7"]), host("550.54.14", "8.0")) == []
+
+
+def test_a_card_that_no_cuda_of_the_driver_serves_gets_one_answer_for_driver_and_index() -> None:
+    found = judged(spec("pip", pip=["torch"]), host("418.67", "6.0"))
+    assert len({one.fix for one in found}) == 1
+    assert (found[0].fix or "").startswith("install driver 525.60.13 or newer, and write `torch>=2.6` and ")
+    (newer,) = judged(spec("pip", pip=["torch"]), host("418.67", "8.0"))
+    assert newer.fix == "install driver 580.65.06 or newer"

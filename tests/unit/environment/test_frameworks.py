@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.environment.frameworks import judge, judge_output, parse_report, question, summary
+from provision.environment.frameworks import absence, judge, judge_output, parse_report, question, summary
 from provision.environment.frameworks.architectures import Code, code_for, code_for_amd
 from provision.environment.frameworks.causes import NOISE, cause, is_noise
 from provision.environment.frameworks.report import (
@@ -98,15 +98,31 @@ def test_the_summary_speaks_of_every_framework() -> None:
     assert summary(report()) is None
 
 
+def test_an_environment_without_a_framework_says_what_is_missing() -> None:
+    assert absence(report()) == "no torch, jax or tensorflow to compute with"
+    assert absence(report(torch(1))) is None
+
+
+def test_the_summary_names_slices_as_such() -> None:
+    assert (
+        summary(report(torch(1, computations=(computed("MIG-1"),)))) == "torch 2.5.1+cu124 computes on the MIG device"
+    )
+    two = (computed("MIG-1"), computed("MIG-2", float32=0.3))
+    assert summary(report(torch(1, computations=two))) == "torch 2.5.1+cu124 computes on 1 of 2 MIG devices"
+
+
 # --- builds ---
 
 
-def test_a_cpu_build_is_an_error_where_the_gpu_is_meant_to_be_used_and_a_warning_where_it_was_chosen() -> None:
+def test_a_cpu_build_is_an_error_where_the_gpu_is_meant_to_be_used() -> None:
     cpu = Framework("torch", OK, Description("2.5.1+cpu", "cpu"), (computed("cpu"),))
     (finding,) = judged(cpu, box(1))
     assert (finding.code, finding.severity) == ("ENV-CPU-BUILD", Severity.ERROR)
-    (chosen,) = judge(report(cpu), box(1), expect_gpu=True, cpu_chosen=True)
-    assert chosen.severity is Severity.WARNING
+    # That it was chosen is told when the packages are read back, which does not see jax from PyPI.
+    assert judge(report(cpu), box(1), expect_gpu=True, cpu_chosen=True) == ()
+    jax = Framework("jax", OK, Description("0.10.2", "cpu"), (computed("cpu", memory=None),))
+    (chosen,) = judge(report(jax), box(1), expect_gpu=True, cpu_chosen=True)
+    assert (chosen.code, chosen.severity) == ("ENV-CPU-BUILD", Severity.WARNING)
     assert codes(cpu, box(1), expect_gpu=False) == []
     assert codes(cpu, GpuFacts(), expect_gpu=False) == []
 

@@ -197,6 +197,33 @@ def test_a_cpu_build_that_the_user_asked_for_is_a_warning(spec: str) -> None:
     assert (finding.code, finding.severity) == ("ENV-CPU-BUILD", Severity.WARNING)
 
 
+@pytest.mark.parametrize("lines", [["torch==2.4.0+cpu"], ["--index-url https://download.pytorch.org/whl/cpu", "torch"]])
+def test_a_cpu_wheel_that_the_user_asked_for_is_a_warning(lines: list[str]) -> None:
+    listing = replace(FULL, pip=(PIP, PipPackage("torch", "2.4.0+cpu", "pip")))
+    found = [one for one in judge([], lines, listing, cuda_expected=True) if one.code == "ENV-CPU-BUILD"]
+    assert [one.severity for one in found] == [Severity.WARNING]
+    assert "playbook: cpu" in (found[0].fix or "")
+
+
+def test_a_cpu_wheel_is_replaced_by_the_same_version_of_an_index_beside_pypi() -> None:
+    listing = replace(FULL, pip=(PIP, PipPackage("torch", "2.4.0+cpu", "pip")))
+    (finding,) = judge([], [], listing, cuda_expected=True)
+    assert finding.fix == (
+        "write `torch==2.4.0+cu124` and `--extra-index-url https://download.pytorch.org/whl/cu124` in the pip section"
+    )
+
+
+def test_a_pinned_cuda_is_named_as_what_may_have_left_the_cpu_build_alone() -> None:
+    listing = Listing(
+        (CondaPackage("pytorch", "2.4.0", "cpu_py312h_1"), CondaPackage("cuda-version", "11.2", "h_2")), ()
+    )
+    found = judge(["pytorch", "cuda-version=11.2"], [], replace(listing, markers=MARKERS), cuda_expected=True)
+    (finding,) = found
+    assert (finding.code, finding.severity) == ("ENV-CPU-BUILD", Severity.ERROR)
+    assert "perhaps `cuda-version=11.2` of environment.yml leaves no CUDA build" in finding.message
+    assert "`pytorch=*=*cuda*`" in (finding.fix or "")
+
+
 def printed(listing: Listing) -> bytes:
     records: list[dict[str, object]] = [
         {"kind": "prefix", "format": 1, "markers": None if listing.markers is None else dict(listing.markers)}

@@ -141,3 +141,10 @@ def test_the_managers_version_is_read_from_what_it_prints(lines: list[str], vers
     facts = parse(probe_text(*(f"gpu.fabric_manager_version|{line}" for line in lines)))
 
     assert facts.gpu.fabric_manager_version == version
+
+
+def test_a_fabric_that_is_not_ready_names_its_state_and_how_to_look() -> None:
+    (finding,) = judged(card({"fabric.state": "In Progress"}))
+
+    assert "In Progress" in finding.message
+    assert (finding.fix or "").startswith("systemctl status nvidia-fabricmanager --no-pager   (")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -122,11 +123,105 @@ def test_a_small_shared_memory_is_a_warning() -> None:
     assert [one.code for one in judge(small, Expect())] == ["SHM-SMALL"]
 
 
-def test_mig_without_devices_is_a_warning() -> None:
+def test_mig_without_devices_is_an_error_where_no_other_card_is_left() -> None:
     split = replace(GOOD, gpus=(replace(A10, mig=True),))
+    (finding,) = judge(facts(split), Expect())
 
-    assert codes(split) == [("GPU-MIG", "warning")]
-    assert codes(replace(split, mig_devices=("MIG-1",))) == [("GPU-MIG", "info")]
+    assert (finding.code, finding.severity) == ("GPU-MIG", Severity.ERROR)
+    assert (finding.fix or "").startswith("sudo nvidia-smi -i 0 -mig 0   (")
+    beside = replace(split, gpus=(*split.gpus, replace(A10, index=1, uuid="GPU-2")))
+    assert codes(beside) == [("GPU-MIG", "warning")]
+
+
+def test_a_split_card_is_told_with_its_devices() -> None:
+    split = replace(GOOD, gpus=(replace(A10, mig=True),))
+    (one,) = judge(facts(replace(split, mig_devices=("MIG-1",))), Expect())
+    (two,) = judge(facts(replace(split, mig_devices=("MIG-1", "MIG-2"))), Expect())
+
+    assert (one.code, one.severity) == ("GPU-MIG", Severity.INFO)
+    assert one.message == "1 GPU is split by MIG into 1 device (MIG-1)"
+    assert two.message == "1 GPU is split by MIG into 2 devices (MIG-1, MIG-2); a process sees one of them"
+
+
+REFUSED = ("memory.total: [Insufficient Permissions]", "memory.used: [Insufficient Permissions]")
+
+
+def test_the_whole_card_may_stay_untold_to_who_rents_a_slice_of_it() -> None:
+    card = replace(A10, mig=True, failures=REFUSED, memory_mib=None)
+    slice_ = replace(GOOD, gpus=(card,), mig_devices=("MIG-1",))
+    (told, split) = judge(facts(slice_), Expect(gpus=1))
+
+    assert (told.code, told.severity) == ("GPU-READING-FAILED", Severity.WARNING)
+    assert "--gpu-reset" not in (told.fix or "")
+    assert (split.code, split.severity) == ("GPU-MIG", Severity.INFO)
+
+
+@pytest.mark.parametrize(
+    ("change", "expect"),
+    [
+        ({"mig": False}, Expect()),
+        ({"failures": (*REFUSED, "temperature.gpu: ERR!")}, Expect()),
+        ({}, Expect(memory_gib=20)),
+    ],
+)
+def test_every_other_reading_that_fails_still_makes_the_host_unfit(change: dict[str, Any], expect: Expect) -> None:
+    card = replace(replace(A10, mig=True, failures=REFUSED, memory_mib=None), **change)
+
+    assert ("GPU-READING-FAILED", "error") in codes(replace(GOOD, gpus=(card,), mig_devices=("MIG-1",)), expect)
+
+
+def test_a_refused_reading_of_a_whole_card_asks_for_rights_and_for_no_reset() -> None:
+    (finding,) = judge(facts(replace(GOOD, gpus=(replace(A10, failures=REFUSED),))), Expect())
+
+    assert finding.severity is Severity.ERROR
+    assert "root" in (finding.fix or "")
+    assert "--gpu-reset" not in (finding.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "fix"),
+    [
+        (4, "Failed to initialize NVML: Insufficient Permissions", "sudo usermod -aG GROUP"),
+        (8, None, "power cable"),
+        (12, None, "docker run --gpus all ...   ("),
+        (15, "Unable to determine the device handle for GPU 0000:0B:00.0: Unknown Error", "sudo reboot"),
+        (255, "Failed to initialize NVML: Unknown Error", "docker restart CONTAINER   ("),
+        (255, "Failed to initialize NVML: GPU access blocked by the operating system", "wsl --shutdown   ("),
+        (255, None, "sudo reboot"),
+        (77, None, "sudo reboot"),
+    ],
+)
+def test_each_failure_of_nvidia_smi_has_its_own_way_out(code: int, message: str | None, fix: str) -> None:
+    (finding,) = judge(facts(GpuFacts(nvidia_smi=code, message=message, pci_devices=("10de:2236",))), Expect())
+
+    assert (finding.code, finding.severity) == ("GPU-READING-FAILED", Severity.ERROR)
+    assert fix in (finding.fix or "")
+
+
+def test_a_card_without_an_index_is_reset_by_its_bus_id() -> None:
+    card = replace(A10, index=None, bus_id="00000000:19:00.0", failures=("memory.total: ERR!",))
+    (finding,) = judge(facts(replace(GOOD, gpus=(card,))), Expect())
+
+    assert finding.fix == "sudo nvidia-smi --gpu-reset -i 00000000:19:00.0"
+
+
+def test_an_expected_gpu_without_a_cuda_says_that_the_environment_is_for_the_cpu() -> None:
+    (alone,) = judge(facts(GpuFacts()), Expect(gpus=1))
+    (full,) = judge(facts(GpuFacts()), Expect(gpus=1, cuda="12.4"))
+
+    assert "built for the CPU" in alone.message
+    assert 'expect: {gpus: 1, cuda: "12.4"}' in (alone.fix or "")
+    assert "built for the CPU" not in full.message
+    assert "`provision up`" in (full.fix or "")
+    (missing,) = judge(facts(GpuFacts()), Expect())
+    assert 'expect: {gpus: 1, cuda: "12.4"}' in (missing.fix or "")
+
+
+def test_a_driver_that_is_too_old_has_one_answer() -> None:
+    (finding,) = judge(facts(replace(GOOD, driver="418.67")), Expect(cuda="12.8"))
+
+    assert finding.fix == "install driver 525.60.13 or newer, or choose an older `expect.cuda`"
+    assert "525" not in finding.message
 
 
 @pytest.mark.parametrize("code", [None, 0, 6, 9, 15, 18, 124, 255])

@@ -117,3 +117,24 @@ def test_a_process_on_another_card_does_not_count_for_this_one() -> None:
     (finding,) = found(GpuFacts(nvidia_smi=0, gpus=(narrow,), processes=(elsewhere,)))
 
     assert finding.severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("xid", "fix"),
+    [
+        (94, "sudo nvidia-smi --gpu-reset -i 0   (when it is idle next"),
+        (119, "sudo nvidia-smi --gpu-reset -i 0   (if it was not reset since)"),
+        (13, "look at the program that ran then"),
+        (31, "look at the program that ran then"),
+    ],
+)
+def test_each_xid_has_its_own_advice(xid: int, fix: str) -> None:
+    (finding,) = judged({}, f"NVRM: Xid (PCI:0000:3e:00): {xid}, pid=1, name=x, some text")
+
+    assert (finding.fix or "").startswith(fix)
+
+
+def test_a_card_that_is_not_listed_is_named_by_its_bus() -> None:
+    (finding,) = judged({}, "NVRM: Xid (PCI:0000:19:00): 119, pid=1, name=x, some text")
+
+    assert (finding.fix or "").startswith("sudo nvidia-smi --gpu-reset -i 0000:19:00.0   (")

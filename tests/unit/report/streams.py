@@ -28,7 +28,7 @@ from provision.report.face import Face
 from tests.facts_builder import a10, environment, facts, link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from provision.events import Event
     from provision.model.facts import Facts
@@ -49,7 +49,7 @@ BUILD = Step(
 CHECK = Step("import what 1-3f2a91bc is for", "it was not proven on this boot", Run(Program("check.py")), changed=False)
 SWITCH = Step("make 1-3f2a91bc the current mymodel", "once it is proven", Later())
 OLD_DRIVER = Finding("GPU-DRIVER-OLD", Severity.WARNING, "driver 470 is older than CUDA 12.4 needs", "install 550")
-PROVE = Step("prove mymodel 1-3f2a91bc", "it is read back before it is used", Later())
+PROVE = Step("prove mymodel 1-3f2a91bc", "it is read back before it is used", Later(), changed=False)
 A_NOTE = Finding("ENV-NOTE", Severity.INFO, "conda picks the CPU build of faiss")
 UNPROVEN = Finding("GPU-UNPROVEN", Severity.ERROR, "no GPU is there, one is expected", "start the box with its GPU")
 NOTHING_LEFT = Finding("DISK-FULL", Severity.ERROR, "2 GiB free, 9 GiB needed", "set state_dir to a larger disk")
@@ -193,7 +193,7 @@ def hostile(name: str) -> list[Event]:
     ]
 
 
-def timed(runs: dict[str, Sequence[Event]]) -> list[HostEvent]:
+def timed(runs: Mapping[str, Sequence[Event]]) -> list[HostEvent]:
     """One event of each host in turn; 2.5 s pass within a host between two of them."""
     longest = max(len(events) for events in runs.values())
     return [
@@ -204,7 +204,7 @@ def timed(runs: dict[str, Sequence[Event]]) -> list[HostEvent]:
     ]
 
 
-def shown(command: str, runs: dict[str, Sequence[Event]], **options: Any) -> str:
+def shown(command: str, runs: Mapping[str, Sequence[Event]], **options: Any) -> str:
     """What a user reads when both streams are pipes: stderr, then stdout."""
     out, err = io.StringIO(), io.StringIO()
     face = Face(command, list(runs), environ={}, stdout=out, stderr=err, **options)

@@ -2,6 +2,6 @@
 
 from provision.environment.frameworks.judge import judge, judge_output
 from provision.environment.frameworks.report import FrameworkReport, parse_report, question
-from provision.environment.frameworks.summary import summary
+from provision.environment.frameworks.summary import absence, summary
 
-__all__ = ["FrameworkReport", "judge", "judge_output", "parse_report", "question", "summary"]
+__all__ = ["FrameworkReport", "absence", "judge", "judge_output", "parse_report", "question", "summary"]

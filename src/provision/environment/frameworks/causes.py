@@ -35,7 +35,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         _code(803, "SYSTEM_DRIVER_MISMATCH", "unsupported display driver / cuda driver|does not match DSO version"),
         "error 803: libcuda.so is of another version than the loaded driver",
-        "sudo reboot   (after a driver update); unset LD_LIBRARY_PATH where it names another libcuda.so",
+        "sudo reboot   (after a driver update; or unset LD_LIBRARY_PATH where it names another libcuda.so)",
     ),
     Cause(
         _code(804, "COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility was attempted on non supported HW"),
@@ -92,7 +92,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         r"(?i)uncorrectable ECC|\berror:?\s*\(?214\b",
         "error 214: the GPU's memory has an uncorrectable error",
-        "sudo nvidia-smi --gpu-reset; where it comes back, ask the provider for another machine",
+        "sudo nvidia-smi --gpu-reset   (where it comes back, ask the provider for another machine)",
     ),
     Cause(
         r"(?i)\bout of memory\b|OutOfMemoryError|RESOURCE_EXHAUSTED",
@@ -102,13 +102,13 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         r"(?i)CUDA unknown error|CUDA_ERROR_UNKNOWN\b|\berror:?\s*\(?999\b",
         "error 999: the driver failed without saying why, often after suspend or without /dev/nvidia-uvm",
-        "sudo modprobe nvidia_uvm, or sudo reboot",
+        "sudo modprobe nvidia_uvm   (if that does not help: sudo reboot)",
         vague=True,
     ),
     Cause(
         r"(?i)driver initialization failed",
         "the driver could not be initialised",
-        "sudo modprobe nvidia_uvm, or sudo reboot",
+        "sudo modprobe nvidia_uvm   (if that does not help: sudo reboot)",
         vague=True,
     ),
 )
@@ -123,7 +123,7 @@ COLLECTIVE_CAUSES: tuple[Cause, ...] = (
     Cause(
         r"(?i)/dev/shm|shared memory|No space left on device|Bus error|SIGBUS",
         "the shared memory /dev/shm is too small for NCCL",
-        "docker run --shm-size=8g ... (or --ipc=host)",
+        "docker run --shm-size=8g ...   (or --ipc=host)",
     ),
     Cause(
         r"(?i)nvls|multicast|fabric",

@@ -31,12 +31,15 @@ def accelerated(gpus: GpuFacts) -> bool:
 
 def cpu_build(framework: Framework, description: Description, *, expect_gpu: bool, chosen: bool) -> Iterator[Finding]:
     """Judge a build that cannot use a GPU."""
-    if expect_gpu and description.kind == "cpu" and not description.count:
+    if not expect_gpu or description.kind != "cpu" or description.count:
+        return
+    # A torch that was asked for so is told when the packages are read back; once is enough.
+    if not chosen or framework.name != "torch":
         yield Finding(
             "ENV-CPU-BUILD",
             Severity.WARNING if chosen else Severity.ERROR,
             f"{called(framework)} was built for the CPU, on a host whose GPU is meant to be used",
-            "environment.yml itself asks for it" if chosen else f"ask for the CUDA build of {framework.name}",
+            f"ask for the CUDA build of {framework.name} in environment.yml",
         )
 
 

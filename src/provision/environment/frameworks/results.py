@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from provision.environment.deepcheck import known_fix
 from provision.environment.frameworks.causes import CAUSES, COLLECTIVE_CAUSES, Cause, cause
 from provision.environment.frameworks.said import called, folded, last_words
+from provision.gpu.readings import which
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def computations(framework: Framework, gpus: GpuFacts) -> Iterator[Finding]:
         )
     for one in framework.computations:
         if one.outcome.ok:
-            yield from _results(framework, one, _place(one, gpus))
+            yield from _results(framework, one, _place(one, gpus), gpus)
             yield from _memory(framework, one, _place(one, gpus))
 
 
@@ -59,13 +60,18 @@ def _place(one: Computation, gpus: GpuFacts) -> str:
     return f"GPU {one.device if index is None else index}"
 
 
+def _option(one: Computation, gpus: GpuFacts) -> str:
+    card = next((gpu for gpu in gpus.gpus if gpu.uuid == one.device), None)
+    return which(card) if card is not None else ""
+
+
 def _differences(one: Computation) -> Iterator[tuple[str, bool]]:
     yield "float32", one.float32 is not None and one.float32 <= FLOAT32_TOLERANCE
     if one.bfloat16_done:
         yield "bfloat16", one.bfloat16 is not None and one.bfloat16 <= BFLOAT16_TOLERANCE
 
 
-def _results(framework: Framework, one: Computation, place: str) -> Iterator[Finding]:
+def _results(framework: Framework, one: Computation, place: str, gpus: GpuFacts) -> Iterator[Finding]:
     for number, within in _differences(one):
         if not within:
             difference = one.float32 if number == "float32" else one.bfloat16
@@ -74,7 +80,10 @@ def _results(framework: Framework, one: Computation, place: str) -> Iterator[Fin
                 "FRAMEWORK-WRONG-RESULT",
                 Severity.ERROR,
                 f"{called(framework)} computes wrongly on {place}: a matrix product in {number} {shown}",
-                "sudo nvidia-smi --gpu-reset; where it comes back, the GPU is broken: ask for another machine",
+                f"sudo nvidia-smi --gpu-reset{_option(one, gpus)}   (where it comes back, the GPU is broken: ask for"
+                " another machine)"
+                if one.device != "cpu"
+                else "ask for another machine: its processor computes wrongly",
             )
 
 
@@ -114,7 +123,7 @@ def _exchange(framework: Framework, one: Exchange) -> Finding:
         "FRAMEWORK-COLLECTIVE",
         Severity.ERROR,
         f"{called(framework)}: {what} failed: {text}",
-        fix or "NCCL_DEBUG=INFO shows how far it comes",
+        fix or "export NCCL_DEBUG=INFO   (it shows how far the exchange comes)",
     )
 
 
