@@ -1,4 +1,4 @@
-"""Confirmed defects: environment files that work, and would be stopped before their build for a wrong CUDA."""
+"""Environment files that work are not stopped before their build for a CUDA that they do not need."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from provision.environment.cuda_wanted import cuda_wanted
 from provision.environment.spec import EnvironmentSpec
 from provision.model.facts import Gpu, GpuFacts
 from provision.model.plan import Severity
-
-defect = pytest.mark.xfail(strict=True, reason="confirmed defect: remove this mark when it is mended")
 
 CU118 = "--index-url https://download.pytorch.org/whl/cu118"
 
@@ -23,7 +21,6 @@ def stopped(driver: str, conda: tuple[str, ...] = ("python=3.11",), pip: tuple[s
     return [one.message for one in found if one.severity is Severity.ERROR]
 
 
-@defect
 @pytest.mark.parametrize(
     "marker", ['sys_platform == "darwin"', 'sys_platform == "win32"', 'platform_machine == "aarch64"']
 )
@@ -33,7 +30,6 @@ def test_a_line_for_another_machine_is_not_asked_for(marker: str) -> None:
     assert stopped("515.43.04", pip=lines) == []
 
 
-@defect
 @pytest.mark.parametrize("option", ["--index-url", "--extra-index-url"])
 def test_the_index_of_cpu_builds_asks_for_no_cuda(option: str) -> None:
     """Such as a data step of a project with its own file; `+cpu` in the line is understood already."""
@@ -46,7 +42,6 @@ def test_an_index_that_does_not_have_the_version_leaves_it_to_pypi() -> None:
     assert stopped("550.54.14", pip=lines) == []
 
 
-@defect
 @pytest.mark.parametrize("line", ["torch==2.1.0", "torch>=1.13,<2.9", "torch<2.12"])
 def test_what_conda_installs_already_is_not_installed_again_by_pip(line: str) -> None:
     """pip runs last, and finds torch 2.1.0: `pytorch` of conda is `torch` to pip."""
@@ -54,7 +49,6 @@ def test_what_conda_installs_already_is_not_installed_again_by_pip(line: str) ->
     assert stopped("470.82.01", conda, (line,)) == []
 
 
-@defect
 @pytest.mark.parametrize(
     ("python", "line"),
     [
@@ -68,7 +62,6 @@ def test_what_the_environments_python_excludes_is_not_certain(python: str, line:
     assert stopped("550.54.14", (f"python={python}",), (line,)) == []
 
 
-@defect
 @pytest.mark.parametrize("line", ["nvidia-nccl-cu12==2.22.3", "nvidia-nccl-cu12", "nvidia-cuda-nvcc-cu12==12.4.131"])
 def test_a_library_beside_the_framework_stops_no_build(line: str) -> None:
     """xgboost on Linux depends on nvidia-nccl-cu12, and trains on the CPU and on one GPU without it."""
@@ -76,14 +69,12 @@ def test_a_library_beside_the_framework_stops_no_build(line: str) -> None:
     assert stopped("515.43.04", pip=lines) == []
 
 
-@defect
 @pytest.mark.parametrize("line", ["cuda-nvcc=12.4", "cuda-toolkit=12.4"])
 def test_a_compiler_needs_no_driver(line: str) -> None:
     """It compiles on machines without any GPU; what it compiled may run elsewhere."""
     assert stopped("470.82.01", ("python=3.11", "pytorch-cuda=11.8", line)) == []
 
 
-@defect
 @pytest.mark.parametrize("package", ["cuda-compat", "cuda-compat-12-4"])
 def test_forward_compatibility_that_the_file_brings_is_believed_on_a_data_centre_card(package: str) -> None:
     """cuda-compat is how clusters with a long-term driver run newer CUDA; an A100 may use it."""

@@ -1,4 +1,4 @@
-"""Confirmed defects: an answer that says nothing, or something impossible, where a number belongs, and a fit host."""
+"""An answer that says nothing, or something impossible, where a number belongs, makes no fit host."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.model.facts import Facts
-
-defect = pytest.mark.xfail(strict=True, reason="confirmed defect: remove this mark when it is mended")
 
 ROOM = ("space|/dev/shm|9 4096 9 9 9999999", "meminfo|MemTotal: 2113929216")
 CARD = {
@@ -62,7 +60,6 @@ def test_the_card_of_these_tests_is_fit() -> None:
     assert judge(nvidia(CARD), EXPECT) == ()
 
 
-@defect
 @pytest.mark.parametrize("name", ["ecc.errors.uncorrected.volatile.total", "ecc.errors.corrected.volatile.total"])
 @pytest.mark.parametrize(
     "text", ["18446744073709551615", "99999999999999999999", "-1", "nan", "0x0", "1e5", "ERR", "???", "Timed out"]
@@ -71,25 +68,21 @@ def test_a_count_that_is_no_number_is_a_failed_reading(name: str, text: str) -> 
     assert "GPU-READING-FAILED" in errors(nvidia({**CARD, name: text}))
 
 
-@defect
 @pytest.mark.parametrize("name", ["remapped_rows.failure", "remapped_rows.pending", "fabric.state"])
 @pytest.mark.parametrize("text", ["-1", "ERR", "???", "Timed out", "Corrupt"])
 def test_a_state_that_is_none_of_the_drivers_words_is_a_failed_reading(name: str, text: str) -> None:
     assert errors(nvidia({**CARD, name: text}))
 
 
-@defect
 @pytest.mark.parametrize("text", ["[N/A]", "N/A", "", "None"])
 def test_a_card_with_memory_of_its_own_does_not_share_the_machines(text: str) -> None:
     assert errors(nvidia({**CARD, "memory.total": text}))
 
 
-@defect
 def test_a_card_without_any_memory_is_not_fit() -> None:
     assert errors(nvidia({**CARD, "memory.total": "0"}), Expect(gpus=1))
 
 
-@defect
 @pytest.mark.parametrize("text", ["[N/A]", "", "unreadable", "-1", "ERR"])
 def test_a_condition_on_a_driver_that_cannot_be_read_is_not_met(text: str) -> None:
     facts = nvidia({**CARD, "driver_version": text}, header=("gpu.header|exit=0",))
@@ -97,37 +90,31 @@ def test_a_condition_on_a_driver_that_cannot_be_read_is_not_met(text: str) -> No
     assert errors(facts, Expect(gpus=1, driver=">=560", cuda="13.0"))
 
 
-@defect
 @pytest.mark.parametrize("code", [15, 255, 4])
 def test_a_failure_of_nvidia_smi_without_arguments_is_told(code: int) -> None:
     header = ("gpu.header|Unable to determine the device handle for GPU0: Unknown Error", f"gpu.header|exit={code}")
     assert judge(nvidia(CARD, header=header), EXPECT)
 
 
-@defect
 def test_one_card_told_twice_is_not_two_cards() -> None:
     assert errors(nvidia(CARD, CARD), Expect(gpus=2))
 
 
-@defect
 def test_two_cards_with_one_index_cannot_be_told_apart() -> None:
     other = {**CARD, "uuid": CARD["uuid"].replace("8000", "8001"), "pci.bus_id": "00000000:13:00.0"}
     assert errors(nvidia(CARD, other), Expect(gpus=2))
 
 
-@defect
 @pytest.mark.parametrize("missing", ["uuid", "memory.total"])
 def test_a_driver_whose_help_lacks_a_field_that_every_driver_has_is_not_believed(missing: str) -> None:
     assert errors(nvidia({name: text for name, text in CARD.items() if name != missing}))
 
 
-@defect
 def test_fewer_cards_than_the_bus_shows_are_worth_a_word() -> None:
     bus = tuple(f"pci|10de:20b2 030200 0000:{number:02x}:00.0" for number in (14, 19))
     assert judge(nvidia(CARD, more=bus), Expect())
 
 
-@defect
 @pytest.mark.parametrize(
     "line",
     [
@@ -173,27 +160,23 @@ def test_the_amd_host_of_these_tests_is_fit() -> None:
     assert errors(amd(lambda _told: None), Expect()) == []
 
 
-@defect
 @pytest.mark.parametrize("value", [[], ["gfx942"], {"value": "gfx942"}])
 def test_an_amd_field_of_another_shape_does_not_end_the_run(value: object) -> None:
     """TypeError: unhashable type, from _is_integrated."""
     amd(lambda told: _entries(told, "static")[3]["asic"].update(target_graphics_version=value))
 
 
-@defect
 @pytest.mark.parametrize("value", [{"value": 5, "unit": ""}, [5]])
 @pytest.mark.parametrize("name", ["total_uncorrectable_count", "total_deferred_count"])
 def test_an_amd_count_of_another_shape_is_a_failed_reading(name: str, value: object) -> None:
     assert judge_beyond_info(amd(lambda told: _entries(told, "metric")[3]["ecc"].update({name: value})))
 
 
-@defect
 @pytest.mark.parametrize("value", ["ERR!", [], 1])
 def test_an_amd_card_without_its_memory_errors_is_a_failed_reading(value: object) -> None:
     assert judge_beyond_info(amd(lambda told: _entries(told, "metric")[3].update(ecc=value)))
 
 
-@defect
 @pytest.mark.parametrize("value", ["3", None, "ERR!", [3], 0])
 def test_an_amd_card_with_an_unreadable_number_is_not_left_out(value: object) -> None:
     facts = amd(lambda told: _entries(told, "static")[3].update(gpu=value))
@@ -204,7 +187,6 @@ def judge_beyond_info(facts: Facts) -> list[str]:
     return [one.code for one in judge(facts, Expect()) if one.severity is not Severity.INFO]
 
 
-@defect
 @pytest.mark.parametrize("text", ["99999999999999999999", "18446744073709551615"])
 def test_an_npu_count_beyond_all_bounds_is_a_failed_reading(text: str) -> None:
     lines = [
@@ -217,7 +199,6 @@ def test_an_npu_count_beyond_all_bounds_is_a_failed_reading(text: str) -> None:
     assert judge_beyond_info(facts)
 
 
-@defect
 @pytest.mark.parametrize("broken", ["drop", "more columns"])
 def test_an_npu_whose_second_line_is_broken_is_not_left_out(broken: str) -> None:
     folder = GOLDEN / "npu_smi/910b3-eight"

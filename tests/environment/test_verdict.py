@@ -94,6 +94,21 @@ def test_a_gpu_that_does_not_compute_makes_the_host_unfit_and_leaves_the_build_i
     assert steps(typist, "pair") == []
 
 
+def test_what_verify_finds_broken_is_computed_again_by_the_next_up(typist: Laptop, two_gpus: LabHost) -> None:
+    typist.hosts([two_gpus])
+    typist.environment_yml("python", "pytorch", name="broke")
+    assert typist.type("up").code == 0
+    assert steps(typist, "pair") == []
+    typist.hosts([two_gpus], {"pair": {"env": {"STAND_IN_TORCH_FAULTS": json.dumps({"1": "wrong"})}}})
+    broken = typist.type("verify", "--json")
+    assert broken.code == 5, broken
+    assert "FRAMEWORK-WRONG-RESULT" in codes(broken, "pair")
+    assert "computes on" not in typist.type("plan").out
+    typist.hosts([two_gpus])
+    assert steps(typist, "pair") == ["compute"]
+    assert steps(typist, "pair") == []
+
+
 def test_a_cuda_that_the_driver_does_not_serve_is_told_before_anything_is_built(
     typist: Laptop, one_gpu: LabHost
 ) -> None:

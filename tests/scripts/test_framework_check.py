@@ -322,6 +322,89 @@ def test_a_check_that_is_ended_leaves_no_process_and_no_folder(environment: Envi
     assert not list(environment.temporary.iterdir())
 
 
+def hanging(environment: Environment) -> subprocess.Popen[bytes]:
+    """Start a check whose computation hangs, and wait until it does."""
+    process = environment.start(question(gpus(1)), cuda(1, faults={"0": "hang"}))
+    for _ in range(600):
+        if environment.marker.exists() and environment.marker.read_text().endswith("\n"):
+            return process
+        time.sleep(0.05)
+    raise AssertionError("it never began")
+
+
+def test_a_check_that_is_killed_leaves_no_process_and_no_folder(environment: Environment) -> None:
+    with hanging(environment) as process:
+        process.kill()
+    assert gone(int(environment.marker.read_text()))
+    for _ in range(100):
+        if not list(environment.temporary.iterdir()):
+            return
+        time.sleep(0.05)
+    raise AssertionError("its folder is still there")
+
+
+def test_a_second_check_waits_for_the_first_and_says_so_where_that_does_not_end(environment: Environment) -> None:
+    with hanging(environment) as first:
+        with environment.start(question(gpus(1), total=2), cuda(1)) as second:
+            output, _ = second.communicate(timeout=60)
+        (finding,) = judge(parse_report(output, NONCE), gpus(1), expect_gpu=True)
+        assert finding.code == "FRAMEWORK-FAILED"
+        assert "another check on this host" in finding.message
+        with environment.start(question(gpus(1)), cuda(1)) as third:
+            first.kill()
+            output, _ = third.communicate(timeout=60)
+    assert judge(parse_report(output, NONCE), gpus(1), expect_gpu=True) == ()
+    assert not list(environment.temporary.iterdir())
+
+
+def test_what_a_restart_left_of_a_check_is_removed_by_the_next(environment: Environment) -> None:
+    left = environment.temporary / f"provision-check-{os.getuid()}"
+    (left / "cache").mkdir(parents=True)
+    left.chmod(0o700)
+    (left / "meeting").write_text("of yesterday")
+    assert codes(environment.check(cuda(2), gpus(2)), gpus(2)) == []
+
+
+@pytest.mark.parametrize("others", ["a link", "open to all"])
+def test_a_folder_that_others_may_write_is_neither_used_nor_emptied(environment: Environment, others: str) -> None:
+    path = environment.temporary / f"provision-check-{os.getuid()}"
+    there = path if others == "open to all" else environment.site.parent / "elsewhere"
+    there.mkdir()
+    (there / "theirs").write_text("kept")
+    if others == "a link":
+        path.symlink_to(there)
+    else:
+        there.chmod(0o777)
+    with environment.start(question(gpus(1)), cuda(1)) as process:
+        output, _ = process.communicate(timeout=60)
+    assert judge(parse_report(output, NONCE), gpus(1), expect_gpu=True) == ()
+    assert (there / "theirs").read_text() == "kept"
+    assert list(environment.temporary.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("built", "devices", "kind"), [(True, 1, "cuda"), (False, 0, "cpu")])
+def test_a_tensorflow_that_cannot_describe_itself_starts_all_the_same(
+    tmp_path: Path, *, built: bool, devices: int, kind: str
+) -> None:
+    """Its first versions have neither get_build_info nor get_device_details."""
+    environment = Environment(tmp_path)
+    (environment.site / "tensorflow.py").write_text(
+        "from types import SimpleNamespace as Names\n"
+        f"__version__, seen = '2.0.0', ['GPU'] * {devices}\n"
+        "growth = Names(list_physical_devices=lambda kind: seen, set_memory_growth=lambda *_: None)\n"
+        "config, sysconfig = Names(experimental=growth), Names()\n"
+        f"test = Names(is_built_with_cuda=lambda: {built})\n"
+    )
+    facts = gpus(devices)
+    (framework,) = environment.check({}, facts).frameworks
+    assert framework.outcome.ok
+    assert framework.description is not None
+    assert (framework.description.kind, framework.description.count) == (kind, devices)
+    # There is no numpy here: it was asked to compute, and that is what failed.
+    (computed,) = framework.computations
+    assert "numpy" in (computed.outcome.error or "")
+
+
 def test_nothing_is_written_beside_the_interpreter(environment: Environment) -> None:
     before = sorted(environment.site.rglob("*"))
     environment.check(cuda(2), gpus(2))

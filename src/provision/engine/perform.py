@@ -66,7 +66,7 @@ class Performer:
 
         Raises:
             StepFailedError: it was done, and not well.
-        UnfitError: it was a check of the host, and found errors.
+            UnfitError: it was a check of the host, and found errors.
             InterruptedRunError: the user asked to end it now.
         """
         action = step.action
@@ -93,12 +93,20 @@ class Performer:
         after = action.on_fail if errors else action.on_pass
         if after is None and action.record is not None and not errors:
             after = action.record(done.stdout)
+        unnoted = None
         if after is not None:
-            self._must(step, after)
+            try:
+                self._must(step, after)
+            except StepFailedError as failure:
+                # Of what was found and that it could not be noted, what was found says more.
+                if not errors:
+                    raise
+                unnoted = failure
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
             kind = UnfitError if action.judges_host else StepFailedError
-            raise kind(f"{step.name}: {errors[0].message}{more}", hint=errors[0].fix)
+            detail = unnoted.message if unnoted is not None else None
+            raise kind(f"{step.name}: {errors[0].message}{more}", hint=errors[0].fix, detail=detail)
 
     def _must(self, step: Step, program: Program) -> None:
         done = self.command(program)

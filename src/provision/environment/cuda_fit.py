@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from provision.environment.cuda_pin import pin, pin_with_newer_driver
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 BUILD_ANYWAY = frozenset({"CUDA-TOO-NEW", "CUDA-ARCH", "WHEEL-NO-ARCH"})
 """Findings that stop a build for the money it would waste, and that the user may overrule."""
+_DATA_CENTRE = re.compile(
+    r"\b(Tesla|A2|A10[GM]?|A16|A30X?|A40|A100X?|A800|H20|H100|H200|H800|GH200|L2|L4|L20|L40[SG]?"
+    r"|B100|B200|B300|GB200|GB300|V100S?|T4G?|P4|P40|P100|K80|M40|M60)\b"
+)
+"""Names of cards on which cuda-compat works."""
 
 
 def cuda_findings(demands: Sequence[CudaDemand], gpu: GpuFacts) -> Iterator[Finding]:
@@ -24,13 +30,15 @@ def cuda_findings(demands: Sequence[CudaDemand], gpu: GpuFacts) -> Iterator[Find
     cards = sorted({one.compute_capability for one in gpu.gpus if one.compute_capability})
     if gpu.driver is None:
         return
+    data_centre = bool(gpu.gpus) and all(_DATA_CENTRE.search(one.name or "") for one in gpu.gpus)
     for demand in demands:
-        for found in (_driver(demand, gpu.driver, cards), _cards(demand, gpu.driver, cards)):
+        compat = demand.compat and data_centre
+        for found in (_driver(demand, gpu.driver, cards, compat=compat), _cards(demand, gpu.driver, cards)):
             if found is not None:
                 yield found
 
 
-def _driver(demand: CudaDemand, driver: str, cards: Sequence[str]) -> Finding | None:
+def _driver(demand: CudaDemand, driver: str, cards: Sequence[str], *, compat: bool) -> Finding | None:
     fits: dict[str, Fit] = {}
     for toolkit in demand.toolkits:
         try:
@@ -55,10 +63,11 @@ def _driver(demand: CudaDemand, driver: str, cards: Sequence[str]) -> Finding | 
     # A newer driver alone would not help a card that this CUDA leaves out.
     both = None if instead or _cards(demand, driver, cards) is None else _with_newer_driver(demand, cards)
     vain = ", so it would be downloaded in vain" if demand.pip else ""
+    ends = "it starts there only where cuda-compat is found first" if compat else f"it does not start there{vain}"
     return Finding(
         "CUDA-TOO-NEW",
-        Severity.ERROR if demand.certain else Severity.WARNING,
-        f"{needs}, {has}: it does not start there{vain}",
+        Severity.ERROR if demand.certain and not compat else Severity.WARNING,
+        f"{needs}, {has}: {ends}",
         fix=both or _or_driver(instead, oldest),
     )
 

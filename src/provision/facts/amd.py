@@ -74,7 +74,17 @@ def _amd_smi(lines: Lines, static: Answer) -> tuple[tuple[Gpu, ...], tuple[str, 
             integrated.append(_name(entry) or "without a name")
         else:
             gpus.append(_gpu(index, entry, identities.get(index, {}), metric, pages))
+    nameless = _count(static) - len(entries) if static.code == 0 else 0
+    gpus += [
+        Gpu(None, "", "", failures=("gpu: a GPU without a number of its own",), vendor=VENDOR)
+        for _ in range(min(nameless, _MOST_GPUS))
+    ]
     return tuple(gpus), tuple(integrated)
+
+
+def _count(found: Answer) -> int:
+    told = (document_in(found) or {}).get("gpu_data")
+    return len(told) if isinstance(told, list) else 0
 
 
 def _gpu(index: int, static: Entry, identity: Entry, metric: Answer, pages: Answer) -> Gpu:
@@ -89,6 +99,10 @@ def _gpu(index: int, static: Entry, identity: Entry, metric: Answer, pages: Answ
         failures.append("bus.bdf: nothing that tells this GPU from others")
     measured = _part(metric, index, "metric", failures)
     bad = _part(pages, index, "bad-pages", failures)
+    failures += [f"{'.'.join(path)}: no number" for path in _SHOWN_METRIC if _is_odd(_at(measured, *path))]
+    told = measured.get("ecc", {})
+    if not (isinstance(told, dict) or (isinstance(told, str) and _text(told) is None)):
+        failures.append(f"ecc: {str(told)[:100]}")
     readings = [
         *_texts(static, _SHOWN_STATIC),
         *_texts(measured, _SHOWN_METRIC),
@@ -151,7 +165,7 @@ def _rejected(found: Answer) -> bool:
 
 def _is_integrated(entry: Entry) -> bool:
     kind = _text(_at(entry, "vram", "type")) or ""
-    return _at(entry, "asic", "target_graphics_version") in INTEGRATED or bool(_SYSTEM_MEMORY.match(kind))
+    return _text(_at(entry, "asic", "target_graphics_version")) in INTEGRATED or bool(_SYSTEM_MEMORY.match(kind))
 
 
 def _name(entry: Entry) -> str:
@@ -219,6 +233,11 @@ def _texts(entry: Entry, paths: tuple[tuple[str, str], ...]) -> list[tuple[str, 
 
 def _is_reading(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19  # noqa: PLR2004 - a 64-bit counter
+
+
+def _is_odd(value: object) -> bool:
+    """Whether something is there that can neither be a count nor stand for none."""
+    return isinstance(value, (dict, list))
 
 
 def _pages(told: object) -> str | None:

@@ -15,6 +15,8 @@ from provision.facts.answers import Answer, Found, answer, main_code
 from provision.model.facts import Gpu, GpuProcess, OtherVendor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provision.facts.lines import Lines
 
 VENDOR = "ascend"
@@ -32,6 +34,9 @@ _COUNTS = (
     ("HBM Double Bit Isolated Pages Count", "ecc.hbm_isolated_pages"),
 )
 _MOST_ROWS = 4096
+_COLUMNS = 3
+_LONGEST = 18
+"""Digits of the longest count that is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,13 @@ def _chips(info: Answer) -> tuple[list[_Chip], list[Gpu]]:
     damaged: list[Gpu] = []
     head: tuple[int, str, str] | None = None
     numbered = has_hbm = False
-    for line in info.lines[:_MOST_ROWS]:
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if "Process id" in line:
-            break
-        if not line.lstrip().startswith("|") or len(cells) != 3 or cells[0].startswith("NPU"):  # noqa: PLR2004 - columns
+    for line, cells in _rows(info):
+        if len(cells) != _COLUMNS:
+            if cells:
+                damaged.append(_unread(line))
+            elif head is not None:
+                damaged.append(_unread(f"NPU {head[0]} {head[1]}: without its second line"))
+            head = None
             continue
         if cells[0].startswith("Chip"):
             numbered = "Device" in cells[0] or "Phy-ID" in cells[0]
@@ -99,9 +106,30 @@ def _chips(info: Answer) -> tuple[list[_Chip], list[Gpu]]:
             )
             head = None
         else:
-            damaged.append(Gpu(None, "", "", failures=(f"row: {line.strip()[:200]}",), vendor=VENDOR))
+            damaged.append(_unread(line))
             head = None
+    if head is not None:
+        damaged.append(_unread(f"NPU {head[0]} {head[1]}: without its second line"))
     return found, damaged
+
+
+def _rows(info: Answer) -> Iterator[tuple[str, list[str]]]:
+    """Yield the first table's lines and their cells: no cells for a rule, another number for a damaged line."""
+    for line in info.lines[:_MOST_ROWS]:
+        if "Process id" in line:
+            return
+        if line.lstrip().startswith("+"):
+            yield line, []
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.lstrip().startswith("|") or cells[0].startswith("NPU"):
+            continue
+        # The title above the columns has one cell; a chip's line begins with its number.
+        if len(cells) == _COLUMNS or _NUMBERS.match(cells[0]):
+            yield line, cells
+
+
+def _unread(line: str) -> Gpu:
+    return Gpu(None, "", "", failures=(f"row: {line.strip()[:200]}",), vendor=VENDOR)
 
 
 def _memory(cell: str, *, has_hbm: bool) -> tuple[int, int] | None:
@@ -125,7 +153,11 @@ def _gpu(lines: Lines, chip: _Chip) -> Gpu:
         if not fields and not _UNSUPPORTED.search("\n".join(found.lines)):
             failures.append(f"{name}: {found.failure}")
     counts = [(name, ecc[field]) for field, name in _COUNTS if field in ecc and ecc[field].upper() not in {"NA", "N/A"}]
-    failures += [f"{name}: {text[:100]}" for name, text in counts if not (text.isascii() and text.isdigit())]
+    failures += [
+        f"{name}: {text[:100]}"
+        for name, text in counts
+        if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST)
+    ]
     why = _of_chip(answer(lines, f"gpu.npu.health.{chip.npu}"), chip.chip)
     told = [
         ("health", chip.health),

@@ -7,6 +7,8 @@ mismatch of driver and library gives. A text that says a reading failed is never
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.facts.amd import amd_facts
@@ -70,11 +72,38 @@ _TYPED = frozenset(
         "ecc.mode.current",
     }
 )
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+"""A count. 2**64 - 1, which a driver gives for one that it does not know, is longer and no reading."""
+_YES_NO = re.compile(r"Yes|No", re.IGNORECASE)
+_ACTIVE = re.compile(r"(?:Not )?Active", re.IGNORECASE)
+_FAMILIES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
+    (re.compile(r"ecc\.errors\..*"), _WHOLE),
+    (re.compile(r"remapped_rows\.(?:un)?correctable|retired_pages\..*\.count"), _WHOLE),
+    (re.compile(r"remapped_rows\.(?:pending|failure)|retired_pages\.pending"), _YES_NO),
+    (re.compile(r"reset_status\..*"), _YES_NO),
+    (re.compile(r"clocks_(?:event|throttle)_reasons\..*_slowdown"), _ACTIVE),
+    (re.compile(r"pcie\.link\.(?:gen|width)\.(?:current|max)"), _WHOLE),
+    (re.compile(r"temperature\.gpu"), re.compile(r"-?\d{1,4}", re.ASCII)),
+    (re.compile(r"fabric\.state"), re.compile(r"Completed|In Progress|Not Started", re.IGNORECASE)),
+    (
+        re.compile(r"compute_mode"),
+        re.compile(r"Default|Prohibited|Exclusive[_ ](?:Process|Thread)", re.IGNORECASE),
+    ),
+)
+"""Readings by the names of their fields, with what each looks like; a new word, which nobody judges, fails.
+
+`gpu_recovery_action`, `fabric.status` and `fabric.health.summary` are not here: each word but the good one is told.
+"""
+_SHARES_MEMORY = re.compile(r"\bGB10\b|\bDGX Spark\b|\bJetson\b|\bOrin\b|\bThor\b|\bXavier\b|\biGPU\b", re.IGNORECASE)
+"""Names of GPUs without memory of their own, for which nvidia-smi tells none."""
+_NEEDED = ("uuid", "memory.total")
+"""Fields that every driver has; a question without them is not believed."""
+_XID_WITHOUT_COMMA = re.compile(r"(NVRM: Xid \([^)]{1,40}\): *\d{1,5})(?![\d,])", re.ASCII)
 _SHAPES: dict[str, re.Pattern[str]] = {
     "index": re.compile(r"\d{1,6}"),
     "uuid": _UUID,
     "compute_cap": re.compile(r"\d{1,2}\.\d{1,2}"),
-    "memory.total": re.compile(r"\d{1,12}(?: MiB)?"),
+    "memory.total": re.compile(r"(?!0+(?: |$))\d{1,12}(?: MiB)?"),
     "memory.used": re.compile(r"\d{1,12}(?: MiB)?"),
     "persistence_mode": re.compile(r"Enabled|Disabled"),
     "mig.mode.current": re.compile(r"Enabled|Disabled"),
@@ -115,7 +144,7 @@ def gpu_facts(lines: Lines) -> tuple[GpuFacts, tuple[str, ...]]:
         pci_devices=tuple(text.split(" ")[0] for text in lines.all("pci")),
         fabric_manager=lines.first("gpu.fabric_manager"),
         fabric_manager_version=_fabric_manager_version(lines),
-        xid=tuple(lines.all("gpu.xid")[-50:]),
+        xid=tuple(_XID_WITHOUT_COMMA.sub(r"\1,", line) for line in lines.all("gpu.xid")[-50:]),
         amd=", ".join(lines.all("gpu.amd")) or None,
         ascend=", ".join(lines.all("gpu.ascend")) or None,
         others=tuple(found.vendor for found in others),
@@ -151,14 +180,28 @@ def _cells(text: str) -> list[str]:
 
 def _gpus(lines: Lines, rows: list[str]) -> tuple[Gpu, ...]:
     names = _names(lines)
-    return tuple(_gpu(names, _cells(row), row) for row in rows[:_MOST_GPUS])
+    gpus = [_gpu(names, _cells(row), row) for row in rows[:_MOST_GPUS]]
+    uuids, indices = Counter(gpu.uuid for gpu in gpus), Counter(gpu.index for gpu in gpus)
+    found = []
+    for gpu in gpus:
+        twice = []
+        if gpu.uuid and uuids[gpu.uuid] > 1:
+            twice.append(f"uuid: {gpu.uuid} is told of {uuids[gpu.uuid]} GPUs")
+        if gpu.index is not None and indices[gpu.index] > 1:
+            twice.append(f"index: {gpu.index} is told of {indices[gpu.index]} GPUs")
+        found.append(replace(gpu, failures=(*gpu.failures, *twice)) if twice else gpu)
+    return tuple(found)
 
 
 def _gpu(names: list[str], cells: list[str], row: str) -> Gpu:
     if len(cells) != len(names):
         return Gpu(index=None, uuid="", name="", failures=(f"row: {row.strip()[:200]}",))
     texts = dict(zip(names, cells, strict=True))
-    failures = tuple(f"{name}: {text[:200]}" for name, text in texts.items() if _failed(name, text))
+    failures = [f"{name}: {text[:200]}" for name, text in texts.items() if _failed(name, text)]
+    failures += [f"{name}: nvidia-smi does not offer this field" for name in _NEEDED if name not in texts]
+    memory = texts.get("memory.total")
+    if memory is not None and memory.lower() in _NULLS and not _SHARES_MEMORY.search(texts.get("name", "")):
+        failures.append(f"memory.total: {memory or 'nothing'}")
     good = {name: text for name, text in texts.items() if not _failed(name, text) and text.lower() not in _NULLS}
     return Gpu(
         index=number(good.get("index")),
@@ -173,7 +216,7 @@ def _gpu(names: list[str], cells: list[str], row: str) -> Gpu:
         mig=_enabled(good.get("mig.mode.current")),
         ecc=_enabled(good.get("ecc.mode.current")),
         readings=tuple((name, text) for name, text in texts.items() if name not in _TYPED),
-        failures=failures,
+        failures=tuple(failures),
     )
 
 
@@ -183,7 +226,7 @@ def _failed(name: str, text: str) -> bool:
         return not _SHAPES[name].fullmatch(text)
     if text.lower() in _NULLS:
         return False
-    shape = _SHAPES.get(name)
+    shape = _SHAPES.get(name) or next((shape for field, shape in _FAMILIES if field.fullmatch(name)), None)
     if shape is not None:
         return not shape.fullmatch(text)
     return bool(_FAILURE.search(text) or _BRACKETED.fullmatch(text))

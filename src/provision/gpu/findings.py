@@ -5,6 +5,7 @@ A rule is a function from facts and expectations to findings; `judge` asks all o
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from provision.gpu.cuda import Fit, fit, needed_driver, oldest_driver
@@ -28,6 +29,13 @@ _SMALL_SHM = 1 << 30
 _MIB_PER_GIB = 1024
 _SHOWN = 3
 _REFUSED = "[Insufficient Permissions]"
+_CONTAINERS = frozenset(
+    {"docker", "podman", "lxc", "lxc-libvirt", "systemd-nspawn", "openvz", "rkt", "wsl", "proot", "pouch"}
+    | {"container-other", "container", "containerd", "kubernetes"}
+)
+"""What systemd-detect-virt calls a container, and other signs of one."""
+_SUMMARY_FAILED = "nvidia-smi without arguments: "
+_XID = re.compile(r"NVRM: Xid \(.*?\).*?: \d{1,5},", re.ASCII)
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -62,7 +70,10 @@ def _driver(facts: Facts, expect: Expect) -> Iterator[Finding]:
 
 def _count(facts: Facts, expect: Expect) -> Iterator[Finding]:
     seen = len(facts.gpu.gpus)
-    if not seen or expect.gpus is None or seen == expect.gpus:
+    if expect.gpus is None:
+        yield from _fewer_than_the_bus(facts)
+        return
+    if not seen or seen == expect.gpus:
         return
     names = ", ".join(sorted({gpu.name or "unreadable" for gpu in facts.gpu.gpus}))
     lost = seen < expect.gpus
@@ -73,6 +84,20 @@ def _count(facts: Facts, expect: Expect) -> Iterator[Finding]:
         + ("; one that fell off the bus stays away until a restart" if lost else ""),
         fix=lost_fix(facts.gpu.gpus) if lost else "correct `expect.gpus` in hosts.yaml",
     )
+
+
+def _fewer_than_the_bus(facts: Facts) -> Iterator[Finding]:
+    # A container is given some of the host's cards, and sees the whole bus.
+    seen = sum(gpu.vendor == "nvidia" for gpu in facts.gpu.gpus)
+    there = sum(device.startswith("10de:") for device in facts.gpu.pci_devices)
+    if seen and there > seen and facts.system.virtualisation not in _CONTAINERS:
+        yield Finding(
+            "GPU-COUNT",
+            Severity.WARNING,
+            f"GPUs visible: {seen}, and the PCI bus shows {there} NVIDIA cards",
+            fix="sudo dmesg | grep -i nvrm   (a card that fell off the bus stays away until a restart; to have the"
+            " number checked, say `expect: {gpus: N}` in hosts.yaml)",
+        )
 
 
 def _model(facts: Facts, expect: Expect) -> Iterator[Finding]:
@@ -173,6 +198,38 @@ def _readings(facts: Facts, expect: Expect) -> Iterator[Finding]:
             )
 
 
+def _driver_unread(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    if facts.gpu.driver is None and any(gpu.vendor == "nvidia" for gpu in facts.gpu.gpus):
+        yield Finding(
+            "GPU-READING-FAILED",
+            Severity.ERROR,
+            "the driver's version cannot be read, neither from nvidia-smi's question for it nor from its heading",
+            fix="cat /proc/driver/nvidia/version; nvidia-smi   (if they differ or fail: sudo reboot)",
+        )
+
+
+def _summary(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    """Speak of nvidia-smi without arguments, which may fail for a card that the query is silent about."""
+    for problem in facts.problems:
+        if _SUMMARY_FAILED in problem:
+            yield Finding(
+                "GPU-READING-FAILED",
+                Severity.ERROR,
+                f"the GPUs can be asked one by one, and their summary fails: {problem}",
+                fix="nvidia-smi; sudo dmesg | grep -i nvrm   (if it names a GPU that is lost: sudo reboot)",
+            )
+
+
+def _unread_xid(facts: Facts, _expect: Expect) -> Iterator[Finding]:
+    for line in [line for line in facts.gpu.xid if "Xid" in line and not _XID.search(line)][:_SHOWN]:
+        yield Finding(
+            "GPU-XID",
+            Severity.WARNING,
+            f"the kernel logged an Xid whose number is not understood: {line.strip()[:200]}",
+            fix="sudo dmesg | grep -i xid   (and look for errors before and after; restart if they go on)",
+        )
+
+
 def _split_by_somebody(gpu: Gpu, told: str, *, asked: bool) -> Finding:
     """Speak of a card that belongs to the operator: who rents one of its slices may not read the whole."""
     return Finding(
@@ -269,7 +326,10 @@ _RULES: tuple[Callable[[Facts, Expect], Iterator[Finding]], ...] = (
     _memory,
     _driver_condition,
     _readings,
+    _driver_unread,
+    _summary,
     _health,
+    _unread_xid,
     _busy,
     _shm,
     _container_memory,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["called", "health_findings"]
 
-_XID = re.compile(r"NVRM: Xid \(((?:PCI:)?[0-9a-fA-F:.]+)\).*?: (\d{1,4}),")
+_XID = re.compile(r"NVRM: Xid \(((?:PCI:)?[0-9a-fA-F:.]+)\).*?: (\d{1,5}),")
 MOST_CORRECTED = 50_000_000
 """Corrected ECC errors since the driver was loaded, from which on a card is suspect (as Meta's gcm takes it)."""
 MOST_RETIRED = 10

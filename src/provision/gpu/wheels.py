@@ -63,6 +63,11 @@ def default_cuda() -> tuple[tuple[str, str], ...]:
     return tuple((row["torch"], row["cuda"]) for row in table("wheels")["defaults"])
 
 
+def oldest_python(torch: str) -> str | None:
+    """Return the oldest Python, such as ``3.9``, that PyPI has wheels of a release for; ``None``: not known."""
+    return next((row["min_python"] for row in table("wheels")["defaults"] if row["torch"] == torch), None)
+
+
 def find(torch: str, tag: str) -> Wheel | None:
     """Return the build of a torch version, such as ``2.9.1``, with a tag, where it is known."""
     return next((one for one in wheels() if one.tag == tag and f"{torch}.".startswith(f"{one.torch}.")), None)

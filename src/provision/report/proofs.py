@@ -24,10 +24,13 @@ def proof(facts: Facts, environment: EnvironmentFacts, kind: str) -> dict[str, A
         "boot": facts.system.boot_id,
         "driver": facts.gpu.driver_loaded or facts.gpu.driver,
         "gpus": [one.uuid for one in facts.gpu.gpus],
+        "mig_devices": list(facts.gpu.mig_devices),
         "generation": environment.current,
         "packages": generation.packages if generation is not None else None,
     }
-    return record if all(depends.get(key) == value for key, value in now.items()) else None
+    # A record without MIG devices is of cards that were whole.
+    held = {"mig_devices": [], **depends}
+    return record if all(held.get(key) == value for key, value in now.items()) else None
 
 
 def proven(facts: Facts, environments: Iterable[EnvironmentFacts]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.model.plan import Outcome
 from provision.report.amounts import counted
 from provision.report.asked import in_use
-from provision.report.display import one_line, without_name
+from provision.report.display import one_line, shortened, without_name
 from provision.report.proofs import COMPUTED, proof
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ HUNG = 124
 _REFUSED = "nothing was changed"
 _MIB_PER_GIB = 1024
 _MOST = 4
+_LONGEST = 200
+"""Characters of a record that are shown: anybody may have written it."""
 _MAKERS = {"amd": "AMD", "ascend": "Ascend"}
 
 
@@ -92,8 +94,14 @@ def _other_drivers(gpu: GpuFacts) -> list[str]:
 def _computed(facts: Facts, used: list[EnvironmentFacts]) -> list[str]:
     """What was seen to compute in these environments, under all that holds now."""
     records = [proof(facts, one, COMPUTED) for one in used]
-    said = [one_line(one["summary"]) for one in records if one is not None and isinstance(one.get("summary"), str)]
+    words = [one.get("summary") or one.get("without") for one in records if one is not None]
+    said = [_short(one) for one in words if isinstance(one, str)]
     return list(dict.fromkeys(said))[:_MOST]
+
+
+def _short(text: str) -> str:
+    # Cut before it is measured, which takes time for each character; made safe, each may become ten.
+    return shortened(one_line(text[: _LONGEST + 1]), _LONGEST)
 
 
 def _environments(used: list[EnvironmentFacts]) -> list[str]:

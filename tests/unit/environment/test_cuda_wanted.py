@@ -63,8 +63,8 @@ def test_a_conda_line_names_the_toolkits_that_meet_it(line: str, newest: str, ol
         (["--index-url https://download.example/whl/cu121", "torch==2.4.0", "torchvision"], "12.1", True),
         (["--find-links=https://mirror.example/pytorch-wheels/cu118/", "torch"], "11.8", True),
         (["torch==2.5.1"], "12.4", True),
-        (["torch==2.9.*"], "12.8", True),
-        (["torch>=2.0,<2.5"], "12.1", True),
+        (["torch==2.9.*"], "12.8", False),
+        (["torch>=2.0,<2.5"], "12.1", False),
         (["torch>=2.0"], "13.0", False),
         (["torch"], "13.0", False),
         (["jax[cuda12]==0.4.35"], "12.9", True),
@@ -78,6 +78,120 @@ def test_a_conda_line_names_the_toolkits_that_meet_it(line: str, newest: str, ol
 def test_a_pip_line_names_the_cuda_that_its_wheels_are_built_with(lines: list[str], cuda: str, certain: bool) -> None:
     (demand,) = cuda_wanted(spec("python", "pip", pip=lines))
     assert (demand.toolkits[0], demand.certain, demand.pip) == (cuda, certain, True)
+
+
+@pytest.mark.parametrize(
+    ("python", "line", "cuda", "certain"),
+    [
+        ("python=3.11", "torch==2.9.*", "12.8", True),
+        ("python=3.11", "torch>=2.0,<2.5", "12.1", True),
+        ("python=3.9", "torch", "12.8", True),
+        ("python=3.8", "torch>=2.0", "12.1", True),
+        ("python=3.8.19", "torch<2.12", "12.1", True),
+        ("python>=3.8,<3.11", "torch<2.12", "13.0", False),
+        ("python>=3.10", "torch<2.12", "13.0", True),
+        ("python=3.12", "torch==2.12.*", "13.0", True),
+        ("python=3.12", "torch>=2.12,<3", "13.0", False),
+        ("python=3.8", "torch==2.9.1", "12.8", False),
+        ("python=3.9", "torch==2.9.*", "12.8", False),
+        ("python=2.7", "torch<2.12", "13.0", False),
+    ],
+)
+def test_pip_takes_the_newest_torch_that_the_environments_python_allows(
+    python: str, line: str, cuda: str, certain: bool
+) -> None:
+    (demand,) = cuda_wanted(spec(python, "pip", pip=[line]))
+    assert (demand.toolkits, demand.certain) == ((cuda,), certain)
+
+
+@pytest.mark.parametrize(
+    ("marker", "python", "architecture", "certain"),
+    [
+        ('sys_platform == "darwin"', "python", None, []),
+        ('sys_platform == "win32"', "python", "x86_64", []),
+        ('sys_platform == "linux"', "python", None, [True]),
+        ('platform_system == "Linux" and os_name == "posix"', "python", None, [True]),
+        ('platform_machine == "aarch64"', "python", None, [False]),
+        ('platform_machine == "aarch64"', "python", "x86_64", []),
+        ('platform_machine == "x86_64"', "python", "x86_64", [True]),
+        ('python_version < "3.10"', "python=3.12", None, []),
+        ('python_version >= "3.10"', "python=3.12", None, [True]),
+        ('python_version >= "3.10"', "python", None, [False]),
+        ('python_full_version < "3.9.2"', "python=3.9", None, [False]),
+    ],
+)
+def test_a_marker_decides_whether_the_line_counts_here(
+    marker: str, python: str, architecture: str | None, certain: list[bool]
+) -> None:
+    found = cuda_wanted(spec(python, pip=[f"torch==2.9.0 ; {marker}"]), architecture)
+    assert [one.certain for one in found] == certain
+
+
+@pytest.mark.parametrize(
+    ("conda", "line", "tags"),
+    [
+        ("pytorch=2.1.0", "torch==2.1.0", []),
+        ("pytorch", "torch", []),
+        ("pytorch-gpu>=2.1", "torch<2.9", []),
+        ("pytorch=1.10.2", "torch<2.0", []),
+        ("pytorch=2.1.0", "torch==2.5.1", ["cu124"]),
+        ("pytorch=2.1.0", "torch==2.1.0+cu118", ["cu118"]),
+        ("numpy", "torch==2.1.0", ["cu121"]),
+    ],
+)
+def test_a_torch_of_conda_that_will_do_is_left_alone_by_pip(conda: str, line: str, tags: list[str]) -> None:
+    assert [one.tag for one in cuda_wanted(spec("python=3.10", conda, pip=[line]))] == tags
+
+
+@pytest.mark.parametrize(("line", "certain"), [("torch==2.5.1", False), ("torch==2.5.1+cu124", True)])
+@pytest.mark.parametrize("conda", ["torchvision", "pytorch-cuda=12.4"])
+def test_beside_what_may_bring_a_torch_only_a_named_build_is_certain(conda: str, line: str, certain: bool) -> None:
+    *_, demand = cuda_wanted(spec("python=3.11", conda, pip=[line]))
+    assert (demand.text, demand.certain) == (line, certain)
+
+
+@pytest.mark.parametrize(
+    ("lines", "tags"),
+    [
+        (["--index-url https://download.pytorch.org/whl/cpu", "torch==2.9.0"], []),
+        (["--extra-index-url https://download.pytorch.org/whl/rocm6.2", "torch==2.5.1"], []),
+        (["--extra-index-url https://download.pytorch.org/whl/cpu", "torch==2.5.1+cu124"], ["cu124"]),
+        (["--extra-index-url https://download.pytorch.org/whl/cu124", "torch==2.5.1+cpu"], []),
+        (["torch==2.5.1+rocm6.2"], []),
+        (["--extra-index-url https://mirror.example/cpu-tools/simple", "torch==2.5.1"], ["cu124"]),
+    ],
+)
+def test_a_build_for_something_else_needs_no_cuda(lines: list[str], tags: list[str]) -> None:
+    assert [one.tag for one in cuda_wanted(spec("python=3.11", pip=lines))] == tags
+
+
+def test_the_wheels_of_pypi_are_not_judged_on_an_architecture_that_the_table_does_not_know() -> None:
+    assert cuda_wanted(spec("python=3.11", pip=["torch==2.5.1"]), "aarch64") == ()
+
+
+@pytest.mark.parametrize(
+    ("conda", "severity"), [("cuda-compat", "warning"), ("cuda-compat-13-0", "warning"), ("numpy", "error")]
+)
+def test_forward_compatibility_counts_on_data_centre_cards_alone(conda: str, severity: str) -> None:
+    wanted = spec("cuda-version=13.0", conda)
+    a100 = GpuFacts(0, gpus=(Gpu(0, "GPU-0", "NVIDIA A100-SXM4-80GB", compute_capability="8.0"),), driver="550.54.14")
+    desk = GpuFacts(0, gpus=(Gpu(0, "GPU-0", "NVIDIA RTX A4000", compute_capability="8.6"),), driver="550.54.14")
+    assert [one.severity.value for one in judged(wanted, a100)] == [severity]
+    assert codes(wanted, desk) == [("CUDA-TOO-NEW", "error")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "certain"),
+    [
+        (["nvidia-nccl-cu12"], [False]),
+        (["nvidia-cuda-nvcc-cu12==12.4.131"], [False]),
+        (["cuda-toolkit==12.4.1"], [False]),
+        (["torch==2.5.1", "nvidia-cublas-cu12"], [True, False]),
+        (["torch==2.5.1", "cupy-cuda12x"], [True, True]),
+    ],
+)
+def test_a_library_that_nothing_needs_to_start_is_a_doubt_at_most(lines: list[str], certain: list[bool]) -> None:
+    assert [one.certain for one in cuda_wanted(spec("python=3.11", pip=lines))] == certain
 
 
 @pytest.mark.parametrize(

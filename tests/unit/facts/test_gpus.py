@@ -45,9 +45,23 @@ def test_a_row_becomes_a_gpu() -> None:
     ["[N/A]", "N/A", "None", "[Not Supported]", "Not Supported", "[Requested functionality has been deprecated]"],
 )
 def test_a_reading_that_does_not_apply_is_absent(null: str) -> None:
-    (gpu,) = queried(ROW.replace("23028", null)).gpus
+    (gpu,) = queried(ROW.replace("23028", null).replace("NVIDIA A10", "NVIDIA GB10")).gpus
 
     assert gpu.memory_mib is None
+    assert gpu.failures == ()
+
+
+@pytest.mark.parametrize("name", ["NVIDIA A10", "NVIDIA GB100", "NVIDIA GB200", "NVIDIA GH200 480GB"])
+def test_a_card_with_memory_of_its_own_must_tell_it(name: str) -> None:
+    (gpu,) = queried(ROW.replace("23028", "[N/A]").replace("NVIDIA A10", name)).gpus
+
+    assert gpu.failures == ("memory.total: [N/A]",)
+
+
+@pytest.mark.parametrize("name", ["NVIDIA GB10", "NVIDIA Thor", "Orin (nvgpu)", "NVIDIA Jetson AGX Orin"])
+def test_a_gpu_that_shares_the_machines_memory_need_not_tell_any(name: str) -> None:
+    (gpu,) = queried(ROW.replace("23028", "[N/A]").replace("NVIDIA A10", name)).gpus
+
     assert gpu.failures == ()
 
 

@@ -92,6 +92,37 @@ def test_errors_of_the_computation_speak_of_the_host_and_reject_no_build() -> No
     assert step.action.program.timeout >= 900
 
 
+@pytest.mark.parametrize("kind", ["compute", "deep"])
+def test_a_failed_check_withdraws_the_record_of_its_earlier_success_and_no_other(kind: str) -> None:
+    at = recorded(seen(a10()))
+    begins = "compute" if kind == "compute" else "import"
+    (step,) = [one for one in task().checks(at) if one.name.startswith(begins)]
+    assert isinstance(step.action, Run)
+    assert step.action.on_fail is not None
+    *_, name, text = step.action.on_fail.arguments
+    assert name == f"{kind}-mymodel-mymodel"
+    others = tuple(one for one in at.records if one[0] != name)
+    assert len(others) == len(at.records) - 1
+    after = replace(at, records=(*others, (name, json.loads(text))))
+    assert names(after) == [COMPUTE if kind == "compute" else IMPORT]
+
+
+def test_verify_writes_no_record_where_there_was_none() -> None:
+    for step in task().checks(seen(a10())):
+        assert isinstance(step.action, Run)
+        assert (step.action.on_pass, step.action.record, step.action.on_fail) == (None, None, None)
+
+
+def test_an_environment_that_asks_for_no_python_may_have_none() -> None:
+    spec = EnvironmentSpec("mymodel", ("conda-forge",), ("r-base", "cuda-version=12.8"))
+    built = generation(f"1-{digest(spec, 'linux-64', None, cuda=True)[:8]}", digest(spec, "linux-64", None, cuda=True))
+    at = replace(seen(a10()), environments=(environment(built, current=built.name),))
+    (step,) = [one for one in task(spec).checks(at) if one.name.startswith("compute")]
+    assert isinstance(step.action, Run)
+    assert step.action.judge is not None
+    assert step.action.judge(b"no interpreter: /env/bin/python\n") == ()
+
+
 def test_a_cuda_that_cannot_start_stops_a_build_unless_the_user_overrules_it() -> None:
     old = a10(driver="510.39.01", driver_loaded="510.39.01", cuda="11.6")
     at = seen(old, built=False)
@@ -105,7 +136,7 @@ def test_a_cuda_that_cannot_start_stops_a_build_unless_the_user_overrules_it() -
 
 def test_a_doubt_about_cuda_ends_when_something_was_seen_to_compute() -> None:
     at = recorded(seen(a10()))
-    assert "CUDA-TOO-NEW" in [one.code for one in task().judge(at)]
+    assert [one.code for one in task().judge(at)] == ["CUDA-LIMITED"]
     with_summary = tuple(
         (
             name,

@@ -60,6 +60,7 @@ def proof(seen: Facts, one: Generation) -> tuple[str, dict[str, Any]]:
         "boot": seen.system.boot_id,
         "driver": seen.gpu.driver_loaded or seen.gpu.driver,
         "gpus": [card.uuid for card in seen.gpu.gpus],
+        "mig_devices": list(seen.gpu.mig_devices),
         "generation": one.name,
         "packages": one.packages,
         "script": catalogue.script_digest("deep_check.py"),

@@ -124,17 +124,29 @@ def _too_old(description: Description, capability: str) -> bool:
 
 
 def count(framework: Framework, description: Description, gpus: GpuFacts) -> Iterator[Finding]:
-    """Judge whether it sees as many GPUs as nvidia-smi."""
-    listed = len(identities(gpus))
-    # A process sees one of the devices that MIG makes, and no other.
-    expected = 1 if gpus.mig_devices else listed
-    if description.kind != "cuda" or not description.count or not listed or description.count == expected:
+    """Judge whether it sees as many GPUs as their maker's tool shows."""
+    expected, tool, fix = _listed(description, gpus)
+    # Only NVIDIA's tool is known to count as the frameworks do, wherever they count more than it.
+    same = description.count == expected or (description.kind != "cuda" and description.count > expected)
+    if not description.count or not expected or same:
         return
-    shown = f"{called(framework)} sees {description.count} GPUs, nvidia-smi {expected}"
+    shown = f"{called(framework)} sees {description.count} GPUs, {tool} {expected}"
     if description.visible is not None:
-        message = f"{shown}: CUDA_VISIBLE_DEVICES is set to {description.visible!r}"
-        yield Finding("FRAMEWORK-DEVICES", Severity.WARNING, message, "unset CUDA_VISIBLE_DEVICES")
+        variable = VISIBLE[description.kind]
+        message = f"{shown}: {variable} is set to {description.visible!r}"
+        yield Finding("FRAMEWORK-DEVICES", Severity.WARNING, message, f"unset {variable}")
     else:
         fewer = description.count < expected
-        severity = Severity.ERROR if fewer else Severity.WARNING
-        yield Finding("FRAMEWORK-DEVICES", severity, shown, "sudo dmesg | grep -i xid" if fewer else None)
+        yield Finding("FRAMEWORK-DEVICES", Severity.ERROR if fewer else Severity.WARNING, shown, fix if fewer else None)
+
+
+def _listed(description: Description, gpus: GpuFacts) -> tuple[int, str, str]:
+    """Return how many GPUs of the build's maker there are, the tool that shows them, and where to look for the rest."""
+    if description.kind == "cuda":
+        # A process sees one of the devices that MIG makes, and no other.
+        return (1 if gpus.mig_devices else len(identities(gpus))), "nvidia-smi", "sudo dmesg | grep -i xid"
+    vendor = {"hip": "amd", "npu": "ascend"}.get(description.kind)
+    there = sum(one.vendor == vendor for one in gpus.gpus)
+    if vendor == "amd":
+        return there, "the driver's tool", "sudo dmesg | grep -i amdgpu"
+    return there, "npu-smi", "npu-smi info"

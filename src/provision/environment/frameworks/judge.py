@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.environment.deepcheck import NO_INTERPRETER, known_fix
 from provision.environment.frameworks.causes import cause
 from provision.environment.frameworks.devices import accelerated, architectures, count, cpu_build, no_device
-from provision.environment.frameworks.report import parse_report
-from provision.environment.frameworks.results import computations, exchanges
+from provision.environment.frameworks.report import identities, parse_report
+from provision.environment.frameworks.results import computations, exchanges, proven
 from provision.environment.frameworks.said import called, last_words, messages
 from provision.model.plan import Finding, Severity
 
@@ -22,13 +23,20 @@ _SHOWN_WARNINGS = 5
 
 
 def judge_output(
-    output: bytes, nonce: str, gpus: GpuFacts, *, expect_gpu: bool, cpu_chosen: bool = False
+    output: bytes,
+    nonce: str,
+    gpus: GpuFacts,
+    *,
+    expect_gpu: bool,
+    cpu_chosen: bool = False,
+    python_expected: bool = False,
 ) -> tuple[Finding, ...]:
     """Judge the script's output; one without a report is a finding too, ENV-DEEP-CHECK.
 
-    An environment without a Python has no framework, and the import check has said what is to be said of it.
+    An environment whose file asks for no Python has no framework, and the import check has said what is to be said of
+    it. Where one is expected and gone, nothing was computed: that is no success.
     """
-    if output.startswith(NO_INTERPRETER):
+    if output.startswith(NO_INTERPRETER) and not python_expected:
         return ()
     try:
         report = parse_report(output, nonce)
@@ -53,9 +61,11 @@ def judge(
         found += _failed(framework)
         if framework.description is None:
             continue
-        found += cpu_build(framework, framework.description, expect_gpu=expect_gpu, chosen=cpu_chosen)
         blind = tuple(no_device(framework, framework.description, gpus))
-        found += blind
+        unused = (*cpu_build(framework, framework.description, expect_gpu=expect_gpu, chosen=cpu_chosen), *blind)
+        # One that reads data or draws curves beside the one that trains may well be for the CPU.
+        spared = any(_computes_everywhere(one, gpus) for one in report.frameworks if one is not framework)
+        found += (replace(one, severity=Severity.WARNING) if spared else one for one in unused)
         found += architectures(framework, framework.description, gpus)
         found += count(framework, framework.description, gpus)
         found += computations(framework, gpus)
@@ -63,6 +73,13 @@ def judge(
         found += _warnings(framework, gpu=accelerated(gpus), explained=bool(blind))
     order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
     return tuple(sorted(found, key=lambda one: order.index(one.severity)))
+
+
+def _computes_everywhere(framework: Framework, gpus: GpuFacts) -> bool:
+    """Whether it computed rightly on every GPU of the host, or on every device that MIG makes of one."""
+    devices = identities(gpus) or tuple(one.uuid or str(one.index) for one in gpus.gpus)
+    computed = {one.device for one in framework.computations if one.device != "cpu" and proven(one)}
+    return bool(devices) and len(computed) >= len(devices)
 
 
 def _failed(framework: Framework) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ def proven(one: Computation) -> bool:
 
 def computations(framework: Framework, gpus: GpuFacts) -> Iterator[Finding]:
     """Judge what came of the matrix products and the memory."""
+    yield from _nothing(framework)
     failures: dict[str, list[str]] = {}
     for one in framework.computations:
         if not one.outcome.ok:
@@ -51,6 +52,20 @@ def computations(framework: Framework, gpus: GpuFacts) -> Iterator[Finding]:
         if one.outcome.ok:
             yield from _results(framework, one, _place(one, gpus), gpus)
             yield from _memory(framework, one, _place(one, gpus))
+
+
+def _nothing(framework: Framework) -> Iterator[Finding]:
+    """Judge a build that does not say what it is for, and sees GPUs: none of them was computed on."""
+    description = framework.description
+    if description is None or description.kind != "cpu" or not description.count:
+        return
+    yield Finding(
+        "FRAMEWORK-FAILED",
+        Severity.ERROR,
+        f"{called(framework)} sees {description.count} GPUs and computes on none of them: it does not say which GPUs it"
+        " was built for",
+        f"install another version of {framework.name}",
+    )
 
 
 def _place(one: Computation, gpus: GpuFacts) -> str:

@@ -5,14 +5,18 @@ Argument: a nonce. Stdin: ``{"frameworks": [name], "gpus": [id], "busy": [id], "
 alone, ``accelerator`` is true where there is a GPU of any maker. The last line of stdout is the nonce, a space, and
 the report in JSON; what the frameworks print is part of it.
 
-Every framework is imported in children only, each in a process group of its own that ends with it. The paths of AMD
+Every framework is imported in children only, each in a process group of its own that ends with it, and with the check,
+however that ends; the check ends when nobody reads its answer any more. One user's checks on a host work one after the
+other, in one folder of their own, since each takes nearly all memory of a GPU. The paths of AMD
 (torch.version.hip) and Ascend (torch_npu) follow their documentation and were not run on hardware.
 """
 
 # Text for the environment's interpreter, given with -c: no module of the package.
-# ruff: noqa: B905, BLE001, ICN001, PLR2004, PTH108, PTH110, PTH118, RUF005
+# ruff: noqa: B905, BLE001, ICN001, PLR2004, PTH102, PTH108, PTH110, PTH112, PTH114, PTH118, PTH208, RUF005
 
+import contextlib
 import datetime
+import fcntl
 import importlib
 import importlib.util
 import json
@@ -22,13 +26,16 @@ import pkgutil
 import select
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
 import warnings
 
 KEPT = []
-"""Descriptors that no child may hold open."""
+"""Descriptors that no child may hold open; the first is that of the answer."""
+GUARD = []
+"""The descriptor that the guard reads, while there is one."""
 RUNNING = set()
 """Children that were started and not yet reaped."""
 LONGEST = 600
@@ -59,14 +66,14 @@ def main(nonce):
         signal.signal(number, leave)
     began = time.monotonic()
     deadline = began + float(question.get("total", 900))
-    folder = tempfile.mkdtemp(prefix="provision-check-")
-    try:
-        names = [name for name in question.get("frameworks", []) if name in DESCRIBE and installed(name)]
-        found = [examine(name, question, deadline, folder) for name in names]
-    finally:
-        for child in list(RUNNING):
-            end(child)
-        shutil.rmtree(folder, ignore_errors=True)
+    names = [name for name in question.get("frameworks", []) if name in DESCRIBE and installed(name)]
+    folder, lock = workplace(deadline)
+    if folder is None:
+        error = "another check on this host computes, and did not end in time"
+        nothing = dict(unstarted(), error=error, output=[])
+        found = [{"name": name, "describe": nothing, "compute": [], "exchange": []} for name in names]
+    else:
+        found = work_in(folder, lock, lambda: [examine(name, question, deadline, folder) for name in names])
     answer = {
         "format": 1,
         "python": ".".join(str(number) for number in sys.version_info[:3]),
@@ -83,6 +90,144 @@ def main(nonce):
 
 def leave(number, _frame):
     sys.exit(128 + number)
+
+
+# --- one check at a time, of which nothing stays ---
+
+
+def workplace(deadline):
+    """Return a folder for this check alone and the descriptor that locks it, both None where another check keeps it.
+
+    What a check that was killed left in it is removed.
+    """
+    path = os.path.join(tempfile.gettempdir(), "provision-check-{}".format(os.getuid()))
+    while True:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        held = lock_of(path)
+        if held is False:
+            # The name is somebody else's, or the file system has no locks: then without.
+            return tempfile.mkdtemp(prefix="provision-check-"), None
+        if held is not None:
+            for name in os.listdir(path):
+                inside = os.path.join(path, name)
+                if os.path.isdir(inside) and not os.path.islink(inside):
+                    shutil.rmtree(inside, ignore_errors=True)
+                else:
+                    tried(os.unlink, inside)
+            return path, held
+        if time.monotonic() >= deadline:
+            return None, None
+        leave_unread()
+        time.sleep(0.1)
+
+
+def lock_of(path):
+    """Return a descriptor that locks the folder, None where another holds it, False where it cannot be locked."""
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        # Its owner has just removed it.
+        return None
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid() or there.st_mode & 0o077:
+        return False
+    descriptor = None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # One that waited may hold a folder that was removed since.
+        if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+            return descriptor
+        os.close(descriptor)
+    except (BlockingIOError, FileNotFoundError):
+        if descriptor is not None:
+            os.close(descriptor)
+    except OSError:
+        if descriptor is not None:
+            os.close(descriptor)
+        return False
+    return None
+
+
+def work_in(folder, lock, examined):
+    """Do the work; then, or when it is ended, end the children and remove the folder."""
+    if lock is not None:
+        KEPT.append(lock)
+    guard = start_guard(folder)
+    try:
+        return examined()
+    finally:
+        for child in list(RUNNING):
+            end(child)
+        shutil.rmtree(folder, ignore_errors=True)
+        note("done")
+        os.close(GUARD.pop())
+        os.waitpid(guard, 0)
+        if lock is not None:
+            KEPT.remove(lock)
+            os.close(lock)
+
+
+def start_guard(folder):
+    """Start the process that clears up where this one is killed and cannot; return its id."""
+    reader, writer = os.pipe()
+    guard = os.fork()
+    if guard == 0:
+        try:
+            os.setsid()
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+            os.close(writer)
+            # It keeps the lock, until it is through.
+            os.close(KEPT[0])
+            for descriptor in (1, 2):
+                os.dup2(0, descriptor)
+            stand_guard(reader, folder)
+        finally:
+            os._exit(0)
+    os.close(reader)
+    GUARD.append(writer)
+    KEPT.append(writer)
+    return guard
+
+
+def stand_guard(reader, folder):
+    """Follow which children there are; when the check is gone without a word, kill them and remove its folder."""
+    there = set()
+    with os.fdopen(reader) as stream:
+        for line in stream:
+            word, _, child = line.strip().partition(" ")
+            if word == "done":
+                return
+            (there.add if word == "began" else there.discard)(int(child))
+    for child in there:
+        for stop in (os.killpg, os.kill):
+            tried(stop, child, signal.SIGKILL)
+    # What is being killed may still write there.
+    time.sleep(0.1)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def note(text):
+    if GUARD:
+        tried(os.write, GUARD[0], (text + "\n").encode("ascii"))
+
+
+def leave_unread():
+    """End this check where nobody can read its answer any more: the link was cut, and it is asked again elsewhere."""
+    reader = select.poll()
+    reader.register(KEPT[0], 0)
+    if reader.poll(0):
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def die_with(parent):
+    """Let the kernel end this child with its parent; what the child starts is the guard's."""
+    ctypes = importlib.import_module("ctypes")
+    # PR_SET_PDEATHSIG of linux/prctl.h.
+    ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def installed(name):
@@ -110,7 +255,7 @@ def examine(name, question, deadline, folder):
     if not described["ok"]:
         return answer
     kind, count = described["values"]["kind"], min(described["values"]["count"], MOST_DEVICES)
-    if count == 0 and (kind == "cpu" or not accelerated):
+    if kind == "cpu" or (count == 0 and not accelerated):
         job = (COMPUTE[name], ("cpu", False), without)
         answer["compute"] = [dict(run([job], timeout, deadline)[0], id="cpu", kind="cpu")]
     if count == 0 or kind == "cpu":
@@ -387,7 +532,7 @@ def compute_jax(kind, fill):
     import jax
     import numpy
 
-    device = next(one for one in jax.devices() if kind == "cpu" or one.platform in JAX_GPUS)
+    device = jax.devices()[0] if kind == "cpu" else jax_gpus(1)[0]
     multiply = jax.jit(lambda one, other: jax.numpy.matmul(one, other, precision="highest"))
     once, difference = matmul_with(numpy, lambda one, other: multiply(*jax.device_put((one, other), device)))
     values = measured(lambda: once("float32"), difference)
@@ -413,11 +558,21 @@ def exchange_jax(kind, count, environment, timeout, deadline):
     ]
 
 
+def jax_gpus(count):
+    """Return so many GPUs; where jax has fewer it went on with the processor, or without some."""
+    import jax
+
+    devices = [one for one in jax.devices() if one.platform in JAX_GPUS][:count]
+    if len(devices) < count:
+        raise RuntimeError("jax found {} of {} GPUs when it was to use them".format(len(devices), count))
+    return devices
+
+
 def copy_jax(_kind, count):
     import jax
     import numpy
 
-    devices = jax.devices()[:count]
+    devices = jax_gpus(count)
     original = numpy.arange(1 << 22, dtype=numpy.int32)
     wrong = []
     for source in range(len(devices)):
@@ -432,7 +587,7 @@ def reduce_jax(_kind, count):
     import jax
     import numpy
 
-    devices = jax.devices()[:count]
+    devices = jax_gpus(count)
     numbers = numpy.ones((len(devices), 1 << 20), numpy.float32) * numpy.arange(1, len(devices) + 1)[:, None]
     add = jax.pmap(lambda one: jax.lax.psum(one, "gpus"), axis_name="gpus", devices=devices)
     result = numpy.asarray(add(numbers.astype(numpy.float32)))
@@ -446,17 +601,39 @@ def reduce_jax(_kind, count):
 def import_tensorflow():
     import tensorflow
 
-    for device in tensorflow.config.list_physical_devices("GPU"):
+    for device in tensorflow_gpus(tensorflow):
         tensorflow.config.experimental.set_memory_growth(device, True)
     return tensorflow
 
 
+def tensorflow_gpus(tensorflow):
+    # Before 2.1 it was experimental.
+    config = tensorflow.config
+    listed = getattr(config, "list_physical_devices", None) or config.experimental.list_physical_devices
+    return listed("GPU")
+
+
+def tensorflow_kind(tensorflow, build, devices):
+    """Return what it was built for; before 2.3 there is no build info, and later not in every build."""
+    for kind, key, asked in (
+        ("cuda", "is_cuda_build", "is_built_with_cuda"),
+        ("hip", "is_rocm_build", "is_built_with_rocm"),
+    ):
+        if build.get(key) or (key not in build and tried(lambda name=asked: getattr(tensorflow.test, name)())):
+            return kind
+    return "cuda" if devices else "cpu"
+
+
+def tensorflow_details(tensorflow, device):
+    return tried(lambda: tensorflow.config.experimental.get_device_details(device)) or {}
+
+
 def describe_tensorflow(_accelerated):
     tensorflow = import_tensorflow()
-    build = dict(tried(tensorflow.sysconfig.get_build_info) or {})
-    kind = "cuda" if build.get("is_cuda_build") else "hip" if build.get("is_rocm_build") else "cpu"
-    devices = tensorflow.config.list_physical_devices("GPU")
-    details = [tried(tensorflow.config.experimental.get_device_details, one) or {} for one in devices[:MOST_DEVICES]]
+    build = tried(lambda: dict(tensorflow.sysconfig.get_build_info())) or {}
+    devices = tensorflow_gpus(tensorflow)
+    kind = tensorflow_kind(tensorflow, build, devices)
+    details = [tensorflow_details(tensorflow, one) for one in devices[:MOST_DEVICES]]
     return {
         "version": tensorflow.__version__,
         "kind": kind,
@@ -489,8 +666,7 @@ def compute_tensorflow(kind, _fill):
     once, difference = matmul_with(numpy, multiply)
     values = measured(lambda: once("float32"), difference)
     if kind != "cpu":
-        device = tensorflow.config.list_physical_devices("GPU")[0]
-        details = tensorflow.config.experimental.get_device_details(device)
+        details = tensorflow_details(tensorflow, tensorflow_gpus(tensorflow)[0])
         if kind != "cuda" or tuple(details.get("compute_capability") or (0, 0)) >= (8, 0):
             values["bfloat16"] = finite(difference(once(tensorflow.bfloat16.as_numpy_dtype)))
     return values
@@ -583,10 +759,12 @@ class Child:
         self.reader, writer = os.pipe()
         self.noise, noise_writer = os.pipe()
         self.open = [self.reader, self.noise]
+        check = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 os.setsid()
+                tried(die_with, check)
                 for descriptor in [self.reader, self.noise] + KEPT:
                     os.close(descriptor)
                 os.dup2(noise_writer, 1)
@@ -596,6 +774,7 @@ class Child:
             finally:
                 os._exit(0)
         RUNNING.add(self.pid)
+        note("began {}".format(self.pid))
         KEPT.extend(self.open)
         os.close(writer)
         os.close(noise_writer)
@@ -658,8 +837,9 @@ def run(jobs, timeout, deadline, linked=False):
                 one.why = late(failed, limit < deadline, timeout)
         else:
             watched = {descriptor: one for one in waiting for descriptor in one.open}
-            for descriptor in select.select(list(watched), [], [], limit - now)[0]:
+            for descriptor in select.select(list(watched), [], [], min(limit - now, 1.0))[0]:
                 watched[descriptor].hear(descriptor)
+            leave_unread()
         for number, one in enumerate(children):
             if number not in results and one.over():
                 results[number] = one.result()
@@ -723,6 +903,7 @@ def end(child):
             break
         time.sleep(0.005)
     RUNNING.discard(child)
+    note("ended {}".format(child))
     return status if pid else None
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from provision.model.plan import Run, Step
-from provision.playbook.tasks.environment.proof import REPEATED, depends
+from provision.playbook.tasks.environment.proof import REPEATED, depends, withdrawn
 from provision.remote import catalogue
 
 if TYPE_CHECKING:
@@ -28,24 +28,32 @@ def computes(wanted: Wanted, facts: Facts) -> bool:
 
 
 def compute(request: Request, facts: Facts, wanted: Wanted, generation: Generation, *, record: bool = True) -> Step:
-    """Return the step that lets each framework compute on each GPU. A failure speaks of the host, not of the build."""
+    """Return the step that lets each framework compute on each GPU.
+
+    A failure speaks of the host, not of the build. It withdraws the record of an earlier success, in `verify` too, so
+    that the next `up` computes again.
+    """
     # Imported late: a converged host needs neither the question nor the judge.
-    from provision.environment.frameworks import judge_output, parse_report, question, summary
+    from provision.environment.deepcheck import asks_for_python
+    from provision.environment.frameworks import absence, judge_output, parse_report, question, summary
 
     prefix = f"{wanted.base}/{generation.name}"
     nonce = hashlib.sha256(f"compute {prefix}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     chosen = _chooses_cpu(wanted.spec)
+    with_python = bool(wanted.spec.pip) or asks_for_python(wanted.spec.dependencies)
 
     def judge(output: bytes) -> tuple[Finding, ...]:
-        return judge_output(output, nonce, facts.gpu, expect_gpu=True, cpu_chosen=chosen)
+        return judge_output(output, nonce, facts.gpu, expect_gpu=True, cpu_chosen=chosen, python_expected=with_python)
 
     def passed(output: bytes) -> Program:
+        said = without = None
         try:
-            said = summary(parse_report(output, nonce))
+            report = parse_report(output, nonce)
+            said, without = summary(report), absence(report)
         except ValueError:
-            # An environment without a Python has no report, and nothing to prove.
-            said = None
-        text = json.dumps({"format": 1, "depends": _depends(facts, generation), "summary": said}, separators=(",", ":"))
+            without = "no Python to compute with"
+        record = {"format": 1, "depends": _depends(facts, generation), "summary": said, "without": without}
+        text = json.dumps(record, separators=(",", ":"))
         return catalogue.write_record(facts.state_dir, facts.system.machine_id or "none", record_name(request), text)
 
     cards = len(facts.gpu.gpus)
@@ -58,6 +66,7 @@ def compute(request: Request, facts: Facts, wanted: Wanted, generation: Generati
             ),
             judge=judge,
             record=passed if record else None,
+            on_fail=withdrawn(facts, record_name(request)),
             judges_host=True,
         ),
         changed=False,
@@ -86,7 +95,7 @@ def _depends(facts: Facts, generation: Generation) -> dict[str, Any]:
 
 
 def _chooses_cpu(spec: EnvironmentSpec) -> bool:
-    from provision.environment.builds import asks_for_cpu
+    from provision.environment.builds import asks_for_cpu, pip_asks_for_cpu
     from provision.environment.matchspec import parse
 
     for text in spec.dependencies:
@@ -95,4 +104,4 @@ def _chooses_cpu(spec: EnvironmentSpec) -> bool:
                 return True
         except ValueError:
             continue
-    return any("+cpu" in line or "/whl/cpu" in line for line in spec.pip)
+    return pip_asks_for_cpu(spec.pip)

@@ -78,7 +78,7 @@ def cuda(request: Request, facts: Facts, wanted: Wanted) -> Iterable[Finding]:
     from provision.environment.cuda_fit import BUILD_ANYWAY, cuda_findings
     from provision.environment.cuda_wanted import cuda_wanted
 
-    for found in cuda_findings(cuda_wanted(wanted.spec), facts.gpu):
+    for found in cuda_findings(cuda_wanted(wanted.spec, facts.system.architecture), facts.gpu):
         if request.build_anyway and found.code in BUILD_ANYWAY:
             yield replace(found, severity=Severity.WARNING, message=f"{found.message} (built all the same)")
         else:

@@ -12,6 +12,7 @@ from provision.remote import catalogue
 
 if TYPE_CHECKING:
     from provision.model.facts import Facts, Generation
+    from provision.model.plan import Program
     from provision.playbook.tasks.environment.request import Request, Wanted
 
 REPEATED = "`verify` repeats every check"
@@ -48,7 +49,11 @@ def read_back(request: Request, facts: Facts, wanted: Wanted, generation: str, *
 def deep_check(
     request: Request, facts: Facts, wanted: Wanted, generation: Generation, *, reject: bool, record: bool = True
 ) -> Step:
-    """Return the step that imports what the generation is for, by its own interpreter."""
+    """Return the step that imports what the generation is for, by its own interpreter.
+
+    A failure rejects the build, where nobody uses it yet; else it withdraws the record of an earlier success, in
+    `verify` too, so that the next `up` imports again.
+    """
     # Imported late: a converged host needs neither the question nor the judge.
     from provision.environment.deepcheck import judge_deep_check, question
 
@@ -75,7 +80,9 @@ def deep_check(
             ),
             judge=judge,
             on_pass=catalogue.write_record(facts.state_dir, machine, _record_name(request), text) if record else None,
-            on_fail=catalogue.reject_generation(prefix, "it does not import") if reject else None,
+            on_fail=catalogue.reject_generation(prefix, "it does not import")
+            if reject
+            else withdrawn(facts, _record_name(request)),
         ),
         changed=False,
     )
@@ -85,6 +92,14 @@ def proven(request: Request, facts: Facts, generation: Generation) -> bool:
     """Whether a deep check passed under all that holds now."""
     record = facts.record(_record_name(request))
     return record is not None and record.get("depends") == depends(facts, generation)
+
+
+def withdrawn(facts: Facts, name: str) -> Program | None:
+    """Return what overwrites the record of an earlier success by one that proves nothing; None: there is no record."""
+    if facts.record(name) is None:
+        return None
+    text = json.dumps({"format": 1, "depends": None}, separators=(",", ":"))
+    return catalogue.write_record(facts.state_dir, facts.system.machine_id or "none", name, text)
 
 
 def _record_name(request: Request) -> str:
@@ -97,6 +112,7 @@ def depends(facts: Facts, generation: Generation) -> dict[str, Any]:
         "boot": facts.system.boot_id,
         "driver": facts.gpu.driver_loaded or facts.gpu.driver,
         "gpus": [one.uuid for one in facts.gpu.gpus],
+        "mig_devices": list(facts.gpu.mig_devices),
         "generation": generation.name,
         "packages": generation.packages,
         "script": catalogue.script_digest("deep_check.py"),

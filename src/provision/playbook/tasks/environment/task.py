@@ -79,7 +79,7 @@ class EnvironmentTask(Request):
             yield Finding("ENV-NOTE", Severity.INFO, note)
 
     def checks(self, facts: Facts) -> Iterable[Step]:
-        """Read back and import, whatever the record says."""
+        """Read back, import and compute, whatever the record says; a failed check withdraws its record."""
         wanted = self.wanted(facts)
         current = in_use(self._have(facts))
         if wanted is None or current is None or current.marker is None:
@@ -104,7 +104,7 @@ class EnvironmentTask(Request):
         have = in_use(self._have(facts))
         proven_right = have is not None and seen_computing(self, facts, have)
         if not proven_right:
-            yield from cuda_findings(cuda_wanted(wanted.spec), facts.gpu)
+            yield from cuda_findings(cuda_wanted(wanted.spec, facts.system.architecture), facts.gpu)
 
     def _have(self, facts: Facts) -> EnvironmentFacts | None:
         return facts.environment(self.project, self.name)
