@@ -6,10 +6,11 @@ The tables and their sources are in data/toolkits.json and data/architectures.js
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from provision.gpu.tables import rows, table
 from provision.gpu.versions import parse_version
+from provision.gpu.wheels import has_code_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,44 +83,30 @@ def fit(toolkit: str, driver: str) -> Fit:
 
 
 def compiles_for(toolkit: str, capability: str) -> bool | None:
-    """Return whether a toolkit makes code that runs on a card of this compute capability; ``None``: not known.
-
-    Code for an architecture runs on cards of the same major capability with an equal or higher minor one.
-    """
+    """Return whether a toolkit makes code that runs on a card of this compute capability; ``None``: not known."""
+    serving = _serving(capability)
     try:
-        major, minor = _pair(capability)
         have = _pair(toolkit)
     except ValueError:
         return None
-    serves = [
-        row
-        for row in rows("architectures")
-        if _pair(row["capability"])[0] == major and _pair(row["capability"])[1] <= minor
-    ]
-    if not serves:
+    if not serving or have > _pair(toolkits()[0][0]):
         return None
-    newest = _pair(toolkits()[0][0])
-    if have > newest:
-        return None
-    return any(_pair(row["first"]) <= have and (row["last"] is None or have <= _pair(row["last"])) for row in serves)
+    return any(_pair(row["first"]) <= have and (row["last"] is None or have <= _pair(row["last"])) for row in serving)
 
 
 def span(capability: str) -> tuple[str, str | None] | None:
     """Return the first and the last toolkit that compile for a capability (last ``None``: all newer ones do)."""
-    try:
-        major, minor = _pair(capability)
-    except ValueError:
+    serving = _serving(capability)
+    if not serving:
         return None
-    serves = [
-        row
-        for row in rows("architectures")
-        if _pair(row["capability"])[0] == major and _pair(row["capability"])[1] <= minor
-    ]
-    if not serves:
-        return None
-    first = min((row["first"] for row in serves), key=_pair)
-    ends = [row["last"] for row in serves]
+    first = min((row["first"] for row in serving), key=_pair)
+    ends = [row["last"] for row in serving]
     return first, None if None in ends else max(ends, key=_pair)
+
+
+def _serving(capability: str) -> list[dict[str, Any]]:
+    """Return the architectures whose code runs on a card: of its major capability, with an equal or lower minor one."""
+    return [row for row in rows("architectures") if has_code_for((row["capability"],), capability)]
 
 
 def nearest(driver: str, capabilities: Iterable[str] = ()) -> str | None:

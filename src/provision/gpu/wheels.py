@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provision.gpu.code import Code, code_for
 from provision.gpu.tables import rows, table
 from provision.gpu.versions import parse_version
 
@@ -82,13 +83,8 @@ def cuda_of(tag: str) -> str | None:
 
 
 def has_code_for(architectures: tuple[str, ...], capability: str) -> bool:
-    """Return whether machine code for one of these runs on a card: same major, equal or lower minor capability."""
-    major, _, minor = capability.partition(".")
-    for one in architectures:
-        built_major, _, built_minor = one.partition(".")
-        if built_major == major and int(built_minor) <= int(minor):
-            return True
-    return False
+    """Return whether machine code for one of these capabilities, such as ``8.6``, runs on a card."""
+    return code_for((f"sm_{one.replace('.', '')}" for one in architectures), capability) is Code.MACHINE
 
 
 def _after(release: str) -> str:

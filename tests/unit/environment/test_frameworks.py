@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.environment.frameworks import absence, judge, judge_output, parse_report, question, summary
-from provision.environment.frameworks.architectures import Code, code_for, code_for_amd
 from provision.environment.frameworks.causes import NOISE, cause, is_noise
 from provision.environment.frameworks.report import (
     Computation,
@@ -25,6 +24,7 @@ from provision.environment.frameworks.report import (
     Said,
 )
 from provision.environment.frameworks.said import folded
+from provision.gpu.code import Code, code_for, code_for_amd
 from provision.model.facts import Gpu, GpuFacts
 from provision.model.plan import Finding, Severity
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.environment.frameworks.architectures import Code, code_for, code_for_amd
 from provision.environment.frameworks.causes import cause
 from provision.environment.frameworks.report import identities
 from provision.environment.frameworks.said import called, messages
+from provision.gpu.code import Code, code_for, code_for_amd
 from provision.model.plan import Finding, Severity
 
 if TYPE_CHECKING:

@@ -397,14 +397,28 @@ system_packages() {
     return 0
 }
 
-# smi KEY ARGUMENT...: nvidia-smi's output under KEY, its exit code as the last line; a flood is cut, and then has none.
+# tool MOST KEY COMMAND...: what a maker's tool prints, at most so many bytes, under KEY; the last line is its exit code. A
+# flood is cut, and then has none.
+tool() {
+    most=$1
+    key=$2
+    shift 2
+    {
+        timeout -s KILL 18 "$@" 2>&1
+        printf '\nexit=%s\n' $?
+    } 2>/dev/null </dev/null | head -c "$most" | awk -v key="$key" '{ print key "|" $0 }'
+}
+
+# smi KEY ARGUMENT...: nvidia-smi's answer.
 smi() {
     key=$1
     shift
-    {
-        timeout -s KILL 18 nvidia-smi "$@" 2>&1
-        printf '\nexit=%s\n' $?
-    } 2>/dev/null </dev/null | head -c 262144 | awk -v key="$key" '{ print key "|" $0 }'
+    tool 262144 "$key" nvidia-smi "$@"
+}
+
+# vendor_tool KEY COMMAND...: that of another maker's tool, whose JSON is longer.
+vendor_tool() {
+    tool 1048576 "$@"
 }
 
 # smi_query: asks for the fields that this driver knows; one unknown field would fail the whole question.
@@ -493,16 +507,6 @@ nvidia() {
         break
     done
     limited 5 dmesg 2>/dev/null | grep 'NVRM: Xid' | tail -n 50 | cut -c 1-500 | sed 's/^/gpu.xid|/'
-}
-
-# vendor_tool KEY COMMAND...: what another maker's tool prints, under KEY; the last line is its exit code.
-vendor_tool() {
-    key=$1
-    shift
-    {
-        timeout -s KILL 18 "$@" 2>&1
-        printf '\nexit=%s\n' $?
-    } 2>/dev/null </dev/null | head -c 1048576 | awk -v key="$key" '{ print key "|" $0 }'
 }
 
 # was_ended ANSWER: whether the tool had to be ended; it is not asked again then.
