@@ -55,6 +55,13 @@ def site(
 
 
 @pytest.fixture
+def typist(site: Site, laptop: Laptop) -> Laptop:
+    """A laptop whose playbook builds an environment with the image's conda, and judges the GPUs."""
+    laptop.playbook({"environment": {}}, {"gpu": {}}, miniconda=site.adopting())
+    return laptop
+
+
+@pytest.fixture
 def laptop(site: Site) -> Iterator[Laptop]:
     """A new user's machine; the web server is whole again afterwards."""
     yield site.laptop()

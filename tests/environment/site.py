@@ -22,6 +22,9 @@ ROOTS = Path("/srv/conda")
 """Below the laboratory's own tmpfs: only this process and its hosts see it, and it ends with them."""
 
 BASE = ".provision/envs/mymodel/mymodel"
+ROOMY = 64 << 30
+"""What the real PyTorch would need; the disk takes only what is written to it."""
+RECORDED = Path(__file__).parents[1] / "golden/nvidia_smi"
 
 
 @dataclass

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.environment.site import codes, inside, told
+from tests.environment.site import RECORDED, ROOMY, codes, inside, told
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.end_to_end.laptop import Laptop
     from tests.environment.site import Site
     from tests.lab.host import LabHost
 
 pytestmark = pytest.mark.lab
-
-ROOMY = 64 << 30
-"""What the real PyTorch would need; the disk takes only what is written to it."""
-RECORDED = Path(__file__).parents[1] / "golden/nvidia_smi"
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +29,6 @@ def gpu_box(site: Site) -> LabHost:
 def bare_box(site: Site) -> LabHost:
     site.root("26.7.1")
     return site.host("box", disk_size=ROOMY)
-
-
-@pytest.fixture
-def typist(site: Site, laptop: Laptop) -> Laptop:
-    laptop.playbook({"environment": {}}, {"gpu": {}}, miniconda=site.adopting())
-    return laptop
 
 
 def base(name: str) -> str:

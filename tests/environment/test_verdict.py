@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.environment.site import codes, told
+from tests.environment.site import RECORDED, ROOMY, codes, told
 
 if TYPE_CHECKING:
     from tests.end_to_end.laptop import Laptop
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from tests.lab.host import LabHost
 
 pytestmark = pytest.mark.lab
-
-ROOMY = 64 << 30
-RECORDED = Path(__file__).parents[1] / "golden/nvidia_smi"
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +27,6 @@ def one_gpu(site: Site) -> LabHost:
 def two_gpus(site: Site) -> LabHost:
     site.root("26.7.1")
     return site.host("pair", gpu=RECORDED / "a100-sxm4-40gb-two", disk_size=ROOMY)
-
-
-@pytest.fixture
-def typist(site: Site, laptop: Laptop) -> Laptop:
-    laptop.playbook({"environment": {}}, {"gpu": {}}, miniconda=site.adopting())
-    return laptop
 
 
 def steps(laptop: Laptop, name: str) -> list[str]:

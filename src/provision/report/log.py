@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from provision import __version__
 from provision.report.display import visible
+from provision.report.hidden import hidden_texts
 from provision.report.log_line import text_of
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ class RunLog:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Keep these texts, and each long line of one that has several, out of what is written from now on."""
-        texts = {one for one in secrets if one.strip()}
-        texts |= {line for one in texts for line in one.splitlines() if len(line) >= 8}  # noqa: PLR2004
-        # The longest first: a secret that is part of another must not leave the rest of it readable.
-        self._secrets = tuple(sorted({*self._secrets, *texts}, key=len, reverse=True))
+        self._secrets = hidden_texts((*self._secrets, *secrets))
 
     def take(self, told: HostEvent) -> None:
         """Write one event."""

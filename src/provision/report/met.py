@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from provision.model.plan import Outcome, Severity
+from provision.report.hidden import hidden_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,10 +86,7 @@ def hiding(secrets: Iterable[str]) -> Callable[[str], str]:
 
     A part of one is kept out too where the text begins or ends with it: evidence is cut out of longer output.
     """
-    texts = {one for one in secrets if one.strip()}
-    texts |= {line for one in texts for line in one.splitlines() if len(line) >= 8}  # noqa: PLR2004
-    # The longest first: a secret that is part of another must not leave the rest of it readable.
-    ordered = sorted(texts, key=len, reverse=True)
+    ordered = hidden_texts(secrets)
 
     def hide(text: str) -> str:
         for secret in ordered:
