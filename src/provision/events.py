@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from provision.errors import KnownCause
     from provision.model.facts import Facts
     from provision.model.plan import Finding, Outcome, Plan, Step
+    from provision.model.sync import SyncPlan, SyncResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,31 @@ class LinkLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncPlanned:
+    """What a sync will do on the host; not emitted where nothing is to be done."""
+
+    plan: SyncPlan
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a transfer is; at most a few times a second."""
+
+    files: int
+    total_files: int
+    bytes: int
+    """Of content, before compression."""
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The host's tree is the local one."""
+
+    result: SyncResult
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """The findings that hold for the host in the end."""
 
@@ -132,7 +158,7 @@ class HostFinished:
 
 Event: TypeAlias = (
     "HostStarted | Connected | Note | Probed | Planned | Waiting | StepStarted | StepOutput | StepFinished"
-    " | CommandRan | LinkLost | Judged | HostFinished"
+    " | CommandRan | LinkLost | SyncPlanned | SyncProgress | Synced | Judged | HostFinished"
 )
 
 

@@ -36,6 +36,35 @@ class Lease(Protocol):
         """Give the host free."""
 
 
+class Conversation(Protocol):
+    """A program on the host that listens and answers; `send` and `receive` may be called from a thread each."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the program said its first word."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of it, waiting while the host takes no more.
+
+        Raises:
+            LinkLostError: the link broke, or the program went away.
+        """
+
+    def receive(self, seconds: float) -> bytes:
+        """Return what came next of the program's output; nothing where none came in so many seconds.
+
+        Raises:
+            LinkLostError: the stream ended, or the host is silent.
+            UnsupportedHostError: the host runs no commands.
+        """
+
+    def finish(self) -> None:
+        """Let the program see the end of its input."""
+
+    def close(self) -> None:
+        """End the conversation; the program is told, where it still runs."""
+
+
 class Link(Protocol):
     """One connection to one host."""
 
@@ -59,6 +88,13 @@ class Link(Protocol):
 
     def hold(self, program: Program) -> tuple[Lease | None, str]:
         """Start the lease program; return the lease, or ``None`` with its holder's name."""
+
+    def converse(self, program: Program) -> Conversation:
+        """Start a program that speaks for itself (its first word follows PROVISION_NONCE's begin line).
+
+        Raises:
+            LinkLostError: the link broke.
+        """
 
     def reconnect(self) -> None:
         """Drop what is left of the connection and make a new one, patiently."""

@@ -99,13 +99,36 @@ def compose(
     the exit code `CANNOT_UNPACK`.
     """
     if gathered:
-        whole = _gathered(script_text(source, arguments, env), nonce).encode("utf-8", "surrogateescape")
-        text = base64.b64encode(gzip.compress(whole, mtime=0)).decode()
-        words = " ".join(text[at : at + WORD] for at in range(0, len(text), WORD))
-        return Command(f"{PACKED_LINE} {nonce} {words}", b"", nonce, gathered)
+        return Command(_packed(_gathered(script_text(source, arguments, env), nonce), nonce), b"", nonce, gathered)
     stdin = "" if data is not None else " </dev/null"
     script = _streamed(script_text(source, arguments, env), nonce, stdin).encode("utf-8", "surrogateescape")
     return Command(f"{EXEC_LINE} {len(script)}", script + (data or b""), nonce, gathered)
+
+
+def converse_line(script: str, nonce: str) -> str:
+    """Return the exec line of a program that converses: the script is in the line, its stdin and stdout are its own.
+
+    The program gets the nonce in PROVISION_NONCE, and prints the begin line with its first word in one piece: small
+    pieces wait for each other. What it says needs no end line.
+    """
+    return _packed(_conversing(script, nonce), nonce)
+
+
+def unpacked_line(script: str, nonce: str) -> tuple[str, bytes]:
+    """Return the same for a host that cannot unpack a line: the exec line, and what goes before all other stdin."""
+    text = _conversing(script, nonce).encode("utf-8", "surrogateescape")
+    return f"{EXEC_LINE} {len(text)}", text
+
+
+def _conversing(script: str, nonce: str) -> str:
+    return f"set +eu\nPROVISION_NONCE={nonce}; export PROVISION_NONCE\n{script}"
+
+
+def _packed(script: str, nonce: str) -> str:
+    packed = gzip.compress(script.encode("utf-8", "surrogateescape"), mtime=0)
+    text = base64.b64encode(packed).decode()
+    words = " ".join(text[at : at + WORD] for at in range(0, len(text), WORD))
+    return f"{PACKED_LINE} {nonce} {words}"
 
 
 def _streamed(script: str, nonce: str, stdin: str) -> str:

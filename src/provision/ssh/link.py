@@ -17,10 +17,11 @@ from provision.errors import (
     UnreachableError,
     UnsupportedHostError,
 )
-from provision.remote.command import CANNOT_UNPACK, compose
+from provision.remote.command import CANNOT_UNPACK, compose, script_text
 from provision.remote.sources import source
 from provision.ssh import profile
 from provision.ssh.connection import Connection, DroppedError
+from provision.ssh.converse import SshConversation
 from provision.ssh.dial import SilentError, UnknownNameError
 from provision.ssh.execute import Drain, request_exec, run_command
 
@@ -123,6 +124,15 @@ class SshLink:
         return (
             None,
             f"nobody: {bytes(drain.stderr).decode('utf-8', 'replace').strip() or 'cannot lock there'}",
+        )
+
+    def converse(self, program: Program) -> SshConversation:
+        """Start a program that speaks for itself (see `Link.converse`)."""
+        return SshConversation(
+            self._session,
+            script_text(source(program.script), program.arguments, program.env),
+            nonce=secrets.token_hex(16),
+            alive=self._alive,
         )
 
     def reconnect(self) -> None:

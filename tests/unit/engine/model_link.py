@@ -11,7 +11,7 @@ from provision.model.link import Completed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provision.model.link import Lease, OnOutput
+    from provision.model.link import Conversation, Lease, OnOutput
     from provision.model.plan import Program
     from tests.unit.engine.model_host import ModelHost
 
@@ -118,6 +118,10 @@ class ModelLink:
         again = "again" if self.host.last_holder == holder else ""
         self.host.holder = self.host.last_holder = holder
         return ModelLease(self), again
+
+    def converse(self, program: Program) -> Conversation:
+        """Refuse: what is modelled here runs programs to their end."""
+        raise AssertionError(f"{program.script}: `up` converses with no program")
 
     def reconnect(self) -> None:
         """Make a new connection."""
