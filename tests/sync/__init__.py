@@ -1,0 +1,1 @@
+"""Sync: trees, the conversation with a host, and what arrives there."""
