@@ -6,19 +6,15 @@ import argparse
 import json
 import os
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.controller import why_not
 
-from bench.cases import DISTANCE_MS, FLEET, Plan, cases
-from bench.contestants import Peers, openssh, ours
-from bench.details import import_seconds, round_trips, wire
-from bench.installed import install_ours, install_peers
-from bench.machine import busy, describe, load
-from bench.report import Results, document, markdown
-from bench.stage import stage
+from bench.measure import Wanted, measure
+from bench.record import PARTS, Part, merged
+from bench.report import Results, markdown
+from bench.sync_cases import why_not_sync
 from bench.timing import CommandFailedError
 
 HERE = Path(__file__).parent
@@ -32,60 +28,50 @@ class Asked(argparse.Namespace):
 
     quick: bool = False
     pairs: int = 0
+    only: Part | None = None
     into: Path = field(default=HERE)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What they mean."""
+        parts = PARTS if self.only is None else (self.only,)
+        return Wanted(parts, self.pairs or (QUICK_PAIRS if self.quick else PAIRS), not self.quick)
 
 
 def main() -> int:
     """Measure, print, write, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs, one host, without the peers")
+    quick = f"{QUICK_PAIRS} pairs, one host, without the peers of `up` and the largest tree of `sync`"
+    parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--pairs", type=int, default=0, metavar="N", help=f"pairs of each comparison (default {PAIRS})")
+    parser.add_argument("--only", choices=PARTS, help="one part; the files keep what they say of the other")
     parser.add_argument("--into", type=Path, default=HERE, metavar="FOLDER", help="for results.json and RESULTS.md")
     asked = parser.parse_args(namespace=Asked())
-    reason = why_not()
+    wanted = asked.wanted
+    reason = why_not() or (why_not_sync() if "sync" in wanted.parts else None)
     if reason is not None:
         print(f"bench: {reason}", file=sys.stderr)
         return 2
+    missed: list[str] = []
     try:
-        results = measure(asked.pairs or (QUICK_PAIRS if asked.quick else PAIRS), with_peers=not asked.quick)
+        for part, results in measure(wanted):
+            keep(asked.into, part, results)
+            missed += results.missed
     except CommandFailedError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    (asked.into / "results.json").write_text(json.dumps(document(results), indent=1) + "\n")
-    page = markdown(results)
-    (asked.into / "RESULTS.md").write_text(page)
-    print(page)
-    for line in results.missed:
+    print((asked.into / "RESULTS.md").read_text())
+    for line in missed:
         print(f"bench: target missed: {line}", file=sys.stderr)
-    return 1 if results.missed else 0
+    return 1 if missed else 0
 
 
-def measure(pairs: int, *, with_peers: bool) -> Results:
-    """Install, enter the laboratory, and time everything."""
-    before = load()
-    # Before the laboratory, which no package registry can be reached from.
-    installed = install_ours()
-    peers = install_peers() if with_peers else None
-    machine = describe(installed, peers)
-    with stage(installed) as here:
-        tell(f"preparing two hosts, at 0 and {DISTANCE_MS} ms")
-        single = {rtt: here.fleet(f"box-{rtt}", 1, rtt) for rtt in (0, DISTANCE_MS)}
-        done = list(cases(here, single, lambda rtt: here.apart(f"fleet-{rtt}", FLEET, rtt), Plan(pairs, peers), tell))
-        near = single[0]
-        contestants = [ours(here, near), openssh(here, near)]
-        if peers is not None:
-            others = Peers(here, near, peers)
-            contestants += [others.pyinfra(), others.ansible(warm=False)]
-        counted = wire(contestants, near)
-        imports = import_seconds(here)
-    trips = round_trips(done, DISTANCE_MS)
-    after = load()
-    return Results(machine, (before, after), busy(before, after), done, trips, counted, imports)
-
-
-def tell(text: str) -> None:
-    """Say on stderr what is being done."""
-    print(f"{time.strftime('%H:%M:%S')} bench: {text}", file=sys.stderr, flush=True)
+def keep(folder: Path, part: Part, results: Results) -> None:
+    """Write both files; a part that fails later takes nothing from this one."""
+    path = folder / "results.json"
+    records = merged(path, part, results)
+    path.write_text(json.dumps(records, indent=1) + "\n")
+    (folder / "RESULTS.md").write_text(markdown(records))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is compared with what, and how much faster we mean to be."""
+"""What `up` is compared with, and how much faster we mean to be."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """A comparison that is still to be made."""
+
+    title: str
+    rtt_ms: int
+    ours: Contestant
+    theirs: Contestant
+    pairs: int
+    target: float | None
+
+
+def held(match: Match, tell: Callable[[str], None]) -> Case:
+    """Make a comparison, and say so."""
+    tell(f"{match.title}, {match.rtt_ms} ms: {match.ours.name} and {match.theirs.name}")
+    case = Case(match.title, match.rtt_ms, duel(match.ours, match.theirs, match.pairs), match.target)
+    tell(f"  {case.duel.ours.wall:.3f} s and {case.duel.theirs.wall:.3f} s: {case.duel.ratio:.2f}")
+    return case
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How thorough a run is."""
 
@@ -55,11 +75,8 @@ def cases(
     """Run every comparison and yield it when it is done."""
 
     def compare(title: str, rtt: int, left: Contestant, right: Contestant, target: float | None) -> Case:
-        tell(f"{title}, {rtt} ms: {left.name} and {right.name}")
         pairs = plan.pairs if target is not None else min(plan.pairs, INFORMATIVE_PAIRS)
-        case = Case(title, rtt, duel(left, right, pairs), target)
-        tell(f"  {case.duel.ours.wall:.3f} s and {case.duel.theirs.wall:.3f} s: {case.duel.ratio:.2f}")
-        return case
+        return held(Match(title, rtt, left, right, pairs, target), tell)
 
     yield compare("--help", 0, *helped(stage), 4)
     for rtt, host in single.items():

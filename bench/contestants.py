@@ -44,14 +44,18 @@ def ours(stage: Stage, fleet: Fleet) -> Contestant:
     return Contestant("provision up", argv, stage.env, stage.laptop.project, proves)
 
 
+def ssh(fleet: Fleet) -> tuple[str, ...]:
+    """Return how OpenSSH is called for the fleet's hosts."""
+    options = ["-F", "none", "-i", str(fleet.hosts[0].key_path)]
+    for option in ("IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes"):
+        options += ["-o", option]
+    return ("ssh", *options, "-o", f"UserKnownHostsFile={fleet.known_hosts}")
+
+
 def openssh(stage: Stage, fleet: Fleet) -> Contestant:
     """Return `ssh host true` by a cold OpenSSH that checks the host key."""
     (host,) = fleet.hosts
-    options = ["-F", "none", "-i", str(host.key_path)]
-    for option in ("IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes"):
-        options += ["-o", option]
-    options += ["-o", f"UserKnownHostsFile={fleet.known_hosts}"]
-    argv = ("ssh", *options, f"{host.user}@{host.address}", "true")
+    argv = (*ssh(fleet), f"{host.user}@{host.address}", "true")
     return Contestant("ssh host true", argv, stage.env, stage.laptop.project, lambda text: not text)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.installed import Installed
 
-OURS = ("provision-gpu", "paramiko", "fabric", "cryptography")
+OURS = ("provision-gpu", "paramiko", "fabric", "cryptography", "zstandard")
 PEERS = ("pyinfra", "ansible-core")
 LOADED = 0.75
 """Load average for each processor from which on the machine counts as busy; we ourselves make about half of it."""
@@ -31,6 +31,12 @@ def describe(ours: Installed, peers: Installed | None) -> dict[str, str]:
     if peers is not None:
         described.update({name: peers.version(name) for name in PEERS})
     return described
+
+
+def rsync() -> str:
+    """Return the version of rsync, by its own words."""
+    said = subprocess.run(["rsync", "--version"], capture_output=True, text=True, check=True).stdout
+    return " ".join(said.splitlines()[0].split())
 
 
 def load() -> float:

@@ -1,43 +1,58 @@
-"""The figures as a table to read and as JSON to compute with."""
+"""The figures as a page to read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bench.cases import Case
-    from bench.timing import Series
+    from bench.record import Part, Record
 
 INTRODUCTION = """\
-# How long a run takes when there is nothing to do
+# How long a run takes
 
 Written by `python -m bench`. Each command is timed as a whole process on hosts of our own (a real sshd in namespaces,
 a plain user, bash), installed as users install it. Two contestants run in turn, A B A B, after one warm-up run each;
-a ratio is the median of the ratios of the pairs, so a busy moment weighs on both. A run whose output does not show
-that nothing was to be done stops the whole measurement.
+a ratio is the median of the ratios of the pairs, so a busy moment weighs on both. A run that fails, or whose output
+does not show that it did this work and no other, stops the whole measurement.
+"""
+PARTS: dict[Part, str] = {
+    "up": """\
+## Up, when there is nothing to do
 
 - `provision up`: connects, reads every fact, plans Miniconda and the environment, judges the host.
 - `ssh host true`: OpenSSH, cold, with host-key checking. It does no work at all.
 - pyinfra and ansible-core: seven checks of the same things (`bench/peers/`). Ansible has pipelining, 50 forks, a fixed
   interpreter, and gathers its facts, as it does unless told otherwise. "Warm" keeps its connections open between runs.
 - The hosts have no GPU: nvidia-smi's own time is not in the figures.
-"""
+""",
+    "sync": """\
+## Sync
+
+- The trees: text that looks like source code, about 6 KB a file, in a git work tree (`bench/trees.py`). Each
+  contestant has a copy of its own, on the same machine, and sends it to the same host.
+- `provision sync HOST --yes`, and `rsync -az --delete --exclude=.git` over the same OpenSSH, cold, as `ssh host true`.
+- First upload: the host has no such tree, and this machine remembers nothing of it. One file changed: another file
+  before each run, and the same edit for both; the edit is not timed.
+- After each row both trees on the host are compared with their source, by a digest of every path and content.
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything that one run of the benchmark found."""
+    """Everything that one part of the benchmark found."""
 
     machine: Mapping[str, str]
     load: tuple[float, float]
     busy: bool
     cases: Sequence[Case]
-    round_trips: Mapping[str, float]
-    wire: Mapping[str, Mapping[str, int]]
-    imports: Mapping[str, float]
+    round_trips: Mapping[str, float] = field(default_factory=dict)
+    wire: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    imports: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def missed(self) -> list[str]:
@@ -50,85 +65,63 @@ class Results:
         ]
 
 
-def document(results: Results) -> dict[str, Any]:
-    """Return the JSON document."""
-    return {
-        "machine": dict(results.machine),
-        "load_average": {"before": results.load[0], "after": results.load[1], "busy": results.busy},
-        "cases": [
-            {
-                "title": one.title,
-                "rtt_ms": one.rtt_ms,
-                "ours": _series(one.duel.ours),
-                "theirs": _series(one.duel.theirs),
-                "ratios": list(one.duel.ratios),
-                "ratio": one.duel.ratio,
-                "target": one.target,
-                "missed": one.missed,
-            }
-            for one in results.cases
-        ],
-        "round_trips": dict(results.round_trips),
-        "wire_bytes": {name: dict(counts) for name, counts in results.wire.items()},
-        "import_seconds": dict(results.imports),
-    }
-
-
-def _series(series: Series) -> dict[str, Any]:
-    return {
-        "name": series.name,
-        "wall_seconds": [one.wall for one in series.samples],
-        "median_seconds": series.wall,
-        "cpu_seconds": series.cpu,
-    }
-
-
-def markdown(results: Results) -> str:
+def markdown(records: Mapping[Part, Record]) -> str:
     """Return the figures as a page of Markdown."""
-    return "\n".join([INTRODUCTION, *_where(results), *_cases(results), *_details(results)]) + "\n"
+    lines = [INTRODUCTION]
+    for part, record in records.items():
+        lines += [PARTS[part], *_where(record), *_cases(record), *_wire(record), *_imports(record), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _where(results: Results) -> Iterator[str]:
-    yield "## Where\n"
-    for name, value in results.machine.items():
+def _where(record: Record) -> Iterator[str]:
+    yield "### Where\n"
+    for name, value in record["machine"].items():
         yield f"- {name}: {value}"
-    before, after = results.load
-    told = "**the machine was busy with other work: read the ratios, not the seconds**" if results.busy else "quiet"
-    yield f"- load average before {before:.2f}, after {after:.2f}: {told}\n"
+    load = record["load_average"]
+    told = "**the machine was busy with other work: read the ratios, not the seconds**" if load["busy"] else "quiet"
+    yield f"- load average before {load['before']:.2f}, after {load['after']:.2f}: {told}\n"
 
 
-def _cases(results: Results) -> Iterator[str]:
-    yield "## Times\n"
+def _cases(record: Record) -> Iterator[str]:
+    yield "### Times\n"
     yield (
         "| work | round trip | ours | median (min to max) | CPU | theirs | median (min to max) | CPU | pairs "
         "| ratio (min to max) | target |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
-    for one in results.cases:
-        ratios = one.duel.ratios
-        target = "" if one.target is None else f"{'**missed**' if one.missed else 'met'}: <= {one.target:.2f}"
+    for one in record["cases"]:
+        ratios, limit = one["ratios"], one["target"]
+        target = "" if limit is None else f"{'**missed**' if one['missed'] else 'met'}: <= {limit:.2f}"
         yield (
-            f"| {one.title} | {one.rtt_ms} ms | {_cells(one.duel.ours)} | {_cells(one.duel.theirs)} | {len(ratios)} "
-            f"| **{one.duel.ratio:.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) | {target} |"
+            f"| {one['title']} | {one['rtt_ms']} ms | {_cells(one['ours'])} | {_cells(one['theirs'])} | {len(ratios)} "
+            f"| **{one['ratio']:.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) | {target} |"
         )
 
 
-def _cells(series: Series) -> str:
-    return f"{series.name} | {series.wall:.3f} s ({series.fastest:.3f} to {series.slowest:.3f}) | {series.cpu:.2f} s"
+def _cells(series: Record) -> str:
+    walls = series["wall_seconds"]
+    spread = f"({min(walls):.3f} to {max(walls):.3f})"
+    return f"{series['name']} | {series['median_seconds']:.3f} s {spread} | {series['cpu_seconds']:.2f} s"
 
 
-def _details(results: Results) -> Iterator[str]:
-    yield "\n## On the wire, one host\n"
+def _wire(record: Record) -> Iterator[str]:
+    round_trips, wire = record["round_trips"], record["wire_bytes"]
+    if not (round_trips or wire):
+        return
+    yield "\n### On the wire, one host\n"
     yield "Round trips: by how much the fastest run is slower at 100 ms, over 100 ms. Bytes: IP packets of one run.\n"
     yield "| | round trips | sent | received |\n|---|---|---|---|"
-    for name in dict.fromkeys((*results.round_trips, *results.wire)):
-        trips = f"{results.round_trips[name]:.1f}" if name in results.round_trips else ""
-        sent, received = (
-            f"{results.wire[name][way]:,}" if name in results.wire else "" for way in ("sent", "received")
-        )
+    for name in dict.fromkeys((*round_trips, *wire)):
+        trips = f"{round_trips[name]:.1f}" if name in round_trips else ""
+        sent, received = (f"{wire[name][way]:,}" if name in wire else "" for way in ("sent", "received"))
         yield f"| {name} | {trips} | {sent} | {received} |"
-    yield "\n## Imports\n"
+
+
+def _imports(record: Record) -> Iterator[str]:
+    if not record["import_seconds"]:
+        return
+    yield "\n### Imports\n"
     yield "Milliseconds by `python -X importtime` (which itself slows them down), each with all that it loads first.\n"
     yield "| module | ms |\n|---|---|"
-    for name, seconds in results.imports.items():
+    for name, seconds in record["import_seconds"].items():
         yield f"| {name} | {seconds * 1000:.1f} |"

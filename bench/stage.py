@@ -1,4 +1,4 @@
-"""The laboratory's hosts, brought to what the playbook says before anything is timed."""
+"""The laboratory's hosts, bare or brought to what the playbook says before anything is timed."""
 
 from __future__ import annotations
 
@@ -61,13 +61,9 @@ class Stage:
 
     def fleet(self, name: str, size: int, latency_ms: float, lab: Lab | None = None) -> Fleet:
         """Start hosts and run `up` on them until they are what the playbook says."""
-        hosts = tuple((lab or self.lab).fleet([f"{name}-{number}" for number in range(size)], latency_ms=latency_ms))
-        inventory = self.laptop.project / f"{name}.yaml"
-        self.laptop.hosts(hosts)
-        (self.laptop.project / "hosts.yaml").rename(inventory)
-        known_hosts = self.laptop.home / f"known_hosts-{name}"
-        known_hosts.write_text("".join(host.known_hosts_lines for host in hosts))
-        up = (self.ours.program("provision"), "up", "-i", str(inventory), "--forks", PREPARED_AT_ONCE)
+        fleet = self.bare(name, size, latency_ms, lab)
+        hosts = fleet.hosts
+        up = (self.ours.program("provision"), "up", "-i", str(fleet.inventory), "--forks", PREPARED_AT_ONCE)
         preparing = Contestant("preparing the hosts", (*up, hosts[0].name), self.env, self.laptop.project)
         run(preparing)
         if size > 1:
@@ -80,6 +76,16 @@ class Stage:
             text = (self.laptop.project / "environment.yml").read_text()
             path = f"{host.home}/bench-environment.yml"
             host.run(f"cat >{path} && chmod 644 {path}", user=host.user, check=True, stdin=text)
+        return fleet
+
+    def bare(self, name: str, size: int, latency_ms: float, lab: Lab | None = None) -> Fleet:
+        """Start hosts that nothing has been done to."""
+        hosts = tuple((lab or self.lab).fleet([f"{name}-{number}" for number in range(size)], latency_ms=latency_ms))
+        inventory = self.laptop.project / f"{name}.yaml"
+        self.laptop.hosts(hosts)
+        (self.laptop.project / "hosts.yaml").rename(inventory)
+        known_hosts = self.laptop.home / f"known_hosts-{name}"
+        known_hosts.write_text("".join(host.known_hosts_lines for host in hosts))
         return Fleet(name, hosts, inventory, known_hosts)
 
 

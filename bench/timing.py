@@ -19,6 +19,10 @@ class CommandFailedError(Exception):
     """A command failed or did other work than it should: its time would mean nothing."""
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """A command line that does the work."""
@@ -28,7 +32,9 @@ class Contestant:
     env: Mapping[str, str]
     cwd: Path
     proves: Callable[[str], bool] = bool
-    """Whether the output shows that the work was done and that there was nothing to do."""
+    """Whether the output shows that the work was done, and no other work."""
+    prepare: Callable[[], None] = _nothing
+    """Done before each run, and not timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,12 @@ class Duel:
 
 
 def run(contestant: Contestant) -> Sample:
-    """Run a command once, as a whole process.
+    """Prepare a command and run it once, as a whole process.
 
     Raises:
         CommandFailedError: its exit code is not 0, or its output does not prove the work.
     """
+    contestant.prepare()
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -111,7 +118,7 @@ def run(contestant: Contestant) -> Sample:
     if process.returncode != 0:
         raise CommandFailedError(f"{contestant.name}: exit {process.returncode}\n{text}")
     if not contestant.proves(text):
-        raise CommandFailedError(f"{contestant.name}: its output does not show that nothing was to be done\n{text}")
+        raise CommandFailedError(f"{contestant.name}: its output does not show that this work was done\n{text}")
     return Sample(wall, usage.ru_utime + usage.ru_stime)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench.cases import Case
-from bench.report import Results, document, markdown
+from bench.record import document, merged
+from bench.report import Results, markdown
 from bench.timing import CommandFailedError, Contestant, Duel, Sample, Series, duel, run
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def test_a_target_is_missed_only_above_it() -> None:
 
 
 def test_the_page_names_what_was_missed_and_whether_the_machine_was_busy() -> None:
-    page = markdown(results(SLOW, busy=True))
+    page = markdown({"up": document(results(SLOW, busy=True))})
     assert "| 1 host | 100 ms | ours | 1.000 s (1.000 to 3.000) |" in page
     assert "**0.50** (0.25 to 1.50) | **missed**: <= 0.40" in page
     assert "the machine was busy" in page
     assert results(SLOW).missed == ["1 host, 100 ms: ours takes 0.50 of theirs, more than 0.40"]
-    assert "met: <= 0.40" in markdown(results(FAST))
+    assert "met: <= 0.40" in markdown({"up": document(results(FAST))})
     assert results(FAST).missed == []
 
 
@@ -80,7 +81,7 @@ def test_a_run_is_timed_as_a_whole_process_with_its_own_processor_time(tmp_path:
 def test_a_run_that_fails_or_proves_nothing_stops_the_measurement(tmp_path: Path) -> None:
     with pytest.raises(CommandFailedError, match="exit 3"):
         run(typed("import sys; print('oh'); sys.exit(3)", tmp_path))
-    with pytest.raises(CommandFailedError, match="nothing was to be done"):
+    with pytest.raises(CommandFailedError, match="this work was done"):
         run(typed("print('changed')", tmp_path, lambda text: "converged" in text))
 
 
@@ -90,3 +91,26 @@ def test_two_contestants_run_in_turn_after_one_run_each_to_warm_up(tmp_path: Pat
     left, right = (typed(code.format(str(told), letter), tmp_path) for letter in "AB")
     assert len(duel(left, right, 2).ratios) == 2
     assert told.read_text() == "ABABAB"
+
+
+def test_what_lies_before_a_run_is_done_before_each_and_not_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = [0.0]
+    monkeypatch.setattr("bench.timing.time.perf_counter", lambda: sum(passed))
+    prepared = Contestant("true", ("true",), dict(os.environ), tmp_path, lambda _: True, lambda: passed.append(60.0))
+    done = duel(prepared, prepared, 2)
+    assert sum(passed) == 6 * 60
+    assert (done.ours.slowest, done.theirs.slowest) == (0.0, 0.0)
+
+
+def test_a_part_measured_alone_leaves_the_others_rows_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(merged(path, "sync", results(SLOW))))
+    path.write_text(json.dumps(merged(path, "up", results(FAST))))
+    records = merged(path, "up", results(FAST, busy=True))
+    assert list(records) == ["up", "sync"]
+    assert records["sync"] == json.loads(json.dumps(document(results(SLOW))))
+    assert records["up"]["load_average"]["busy"]
+    page = markdown(records)
+    assert page.index("## Up") < page.index("0.40") < page.index("## Sync") < page.index("**missed**")
