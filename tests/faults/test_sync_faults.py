@@ -179,7 +179,7 @@ def test_a_client_that_is_killed_leaves_the_old_tree_or_the_new_one(site: Site, 
         process = started(site)
         time.sleep(0.25 + number * size(0.25, 0.035))
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         site.whole()
         site.gets_there()
         site.again()

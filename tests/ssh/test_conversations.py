@@ -11,6 +11,7 @@ import pytest
 
 from provision.errors import LinkLostError, UnsupportedHostError
 from provision.model.plan import Program
+from tests.lab.machine import wait_until
 from tests.ssh.reach import link
 
 if TYPE_CHECKING:
@@ -124,3 +125,20 @@ def test_a_gateway_that_runs_no_commands_is_told_as_such(lab: Lab) -> None:
         conversation = made.converse(talk("exec cat"))
         with pytest.raises(UnsupportedHostError, match="does not run commands"):
             conversation.receive(10)
+
+
+def test_a_program_that_is_killed_before_its_first_word_is_a_lost_link_and_no_verdict_on_the_host(
+    host: LabHost,
+) -> None:
+    with link(host) as made:
+        conversation = made.converse(Program("exec.sh", ("sh", "-c", "exec sleep 30")))
+        wait_until(lambda: any("sleep" in one.command for one in host.processes()), "it never began")
+        host.run(["pkill", "-KILL", "-x", "sleep"])
+        with pytest.raises(LinkLostError, match="killed"):
+            conversation.receive(10)
+
+
+def test_a_gateway_that_refuses_every_command_is_told_as_such(lab: Lab) -> None:
+    host = lab.host("box", exec_refused=True)
+    with link(host) as made, pytest.raises(UnsupportedHostError):
+        made.converse(talk("exec cat")).receive(10)

@@ -73,7 +73,8 @@ def _live(developer: Developer, scratch: Path, owner: int, sequence: list[tuple[
         if os.path.isdir(developer.there):
             for one in happenings:
                 happen(developer.there, one, owner)
-            # Whatever lies there now that no sync put there, changed or new, must never be gone.
+            # Whatever lies there now that no sync put there, changed or new, must never be gone by a sync.
+            precious &= {content for _, content in lying(developer.there, reserved=True).values()}
             precious |= {what[1] for path, what in lying(developer.there).items() if last.get(path) != what}
         wanted = tracked(developer.project, scratch)
         before = lying(developer.there, reserved=False)

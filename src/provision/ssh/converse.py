@@ -20,6 +20,10 @@ NOISE = 64 << 10
 """Bytes of what rc files print that are looked through for the program's first word."""
 ASK_ALIVE = 1.0
 """Seconds between two looks at the link while the host's window is full."""
+KILLED = -1
+"""What paramiko says of a command that ended by a signal."""
+LAST_WORD = 2.0
+"""Seconds in which an exit code may follow the end of the output."""
 PACKET = 32 << 10
 """Bytes that OpenSSH takes in one message."""
 
@@ -151,8 +155,13 @@ class SshConversation:
 
     def _no_more(self) -> Exception:
         said = (self._buffer + bytes(self.stderr)).decode("utf-8", "replace").strip()
-        if self.begun or not self._channel.get_transport().is_active():
+        channel = self._channel
+        if self.begun or not channel.get_transport().is_active():
             return LinkLostError("the link was lost in the middle of a conversation", detail=said or None)
+        # A command that ends by itself has an exit code, a refused one no end of output: this one was killed.
+        channel.status_event.wait(LAST_WORD)
+        if channel.eof_received and channel.exit_status == KILLED and not said:
+            return LinkLostError("a program was killed on the host before its first word")
         last = said.splitlines()[-1].strip() if said else "nothing"
         return UnsupportedHostError(
             f"it lets us log in but does not run commands (it said: {last})",
