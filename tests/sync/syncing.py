@@ -55,7 +55,7 @@ class Developer:
         """The host's tree, seen from here."""
         return os.fsencode(f"{self.host.root}{self.host.home}/work/{self.project.name}")
 
-    def sync(self, **how: bool) -> Outcome:
+    def sync(self, *, take_over: bool = False) -> Outcome:
         """Sync once, and return how it ended."""
         state = TreeState(self.state / self.project.name)
         source = TreeSource(lambda: scan_tree(self.project, state=state))
@@ -67,7 +67,7 @@ class Developer:
             approve=lambda _: None,
             base_key="host",
             bases=Remembered(state),
-            **how,
+            take_over=take_over,
         )
         try:
             return sync_once(self.link, goal, source, self.events.append, Stop())

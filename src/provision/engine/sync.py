@@ -1,0 +1,191 @@
+"""Makes the tree of one host what the project is; a lost link, another sync and a changing project do not end it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from provision.engine.attempt import Attempt, Past
+from provision.engine.exchange import ChangedError
+from provision.errors import BusyError, LinkLostError, StepFailedError, UnreachableError
+from provision.events import CommandRan, Connected, LinkLost, Note, Waiting
+from provision.model.plan import Program
+from provision.remote.sources import source as script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.engine.stop import Stop
+    from provision.events import Emit
+    from provision.model.link import Link
+    from provision.model.plan import Outcome
+    from provision.model.sync import Origin, SyncPlan
+    from provision.tree.archive import TreeSource
+
+MOST_LOSSES = 5
+"""Lost links in a row between which nothing more arrived."""
+FIRST_WAIT, LONGEST_WAIT = 2.0, 20.0
+"""Seconds that the host waits for another sync in one conversation; the user is told after the first."""
+
+
+class Bases(Protocol):
+    """What each host had last, as this machine remembers it."""
+
+    def load(self, key: str, /) -> bytes | None:
+        """Return the manifest's blob that is kept for this host; ``None`` where nothing is."""
+
+    def keep(self, key: str, blob: bytes, /) -> str | None:
+        """Remember it; return a note where that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncGoal:
+    """What a sync wants of one host."""
+
+    workdir: str
+    """As the user wrote it; the host knows its home."""
+    state_dir: str
+    project: str
+    """The name of the tree's folder in `workdir`."""
+    origin: Origin
+    approve: Callable[[SyncPlan], None]
+    """Called once, before anything is sent; raises to stop it."""
+    base_key: str = ""
+    """Names the host's tree in `bases`."""
+    bases: Bases | None = None
+    take_over: bool = False
+    dry_run: bool = False
+    rehash: bool = False
+    """Trust no times: the host reads all its files anew."""
+    wait: float = 10.0
+    """Seconds to wait for another sync of the same tree; may be infinite."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Variables that the user set for the host."""
+
+
+class Syncer:
+    """Syncs one host once; the tree is shared with the other hosts' workers."""
+
+    def __init__(self, goal: SyncGoal, source: TreeSource, connect: Callable[[], Link], emit: Emit, stop: Stop) -> None:
+        self._goal = goal
+        self._source = source
+        self._connect = connect
+        self._emit = emit
+        self._stop = stop
+        self._link: Link | None = None
+
+    def run(self) -> Outcome:
+        """Connect and sync; return how it ended.
+
+        Raises:
+            ProvisionError: the host's tree is not what the project is; the message says why.
+        """
+        started = time.monotonic()
+        self._source.start()
+        try:
+            self._link = self._connect()
+            self._emit(Connected(time.monotonic() - started))
+            for text in self._link.notes:
+                self._emit(Note(text))
+            return sync_once(self._link, self._goal, self._source, self._emit, self._stop)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Cut the link, from another thread: the worker then ends on its own."""
+        if self._link is not None:
+            self._link.close()
+
+
+def sync_once(link: Link, goal: SyncGoal, source: TreeSource, emit: Emit, stop: Stop) -> Outcome:
+    """Sync one host over a link that stays open.
+
+    Raises:
+        ProvisionError: the host's tree is not what the project is; the message says why.
+    """
+    source.start()
+    past = Past()
+    renewed = False
+    waiting = _Wait(goal.wait, emit)
+    while True:
+        stop.between_steps()
+        attempt = Attempt(goal, source, past, emit, stop)
+        try:
+            return _converse(link, goal, attempt, waiting.seconds, emit)
+        except BusyError as error:
+            waiting.judge(error)
+        except ChangedError as error:
+            if renewed:
+                raise StepFailedError(
+                    f"files change while they are sent: {error}",
+                    hint="end what writes them, or leave them out with a line in .provisionignore",
+                ) from error
+            source, renewed = source.renewed(), True
+        except LinkLostError as error:
+            _take_up(link, past, error, emit, stop)
+
+
+def _converse(link: Link, goal: SyncGoal, attempt: Attempt, wait: float, emit: Emit) -> Outcome:
+    program = Program("sync_tree.sh", (attempt.request(wait), script("sync_tree.py"), goal.state_dir), env=goal.env)
+    started = time.monotonic()
+    code = None
+    try:
+        conversation = link.converse(program)
+        try:
+            outcome = attempt.run(conversation)
+            code = 0
+            return outcome
+        finally:
+            conversation.close()
+    finally:
+        emit(CommandRan(program.shown, code, time.monotonic() - started))
+
+
+def _take_up(link: Link, past: Past, error: LinkLostError, emit: Emit, stop: Stop) -> None:
+    """Connect again, so that the sync goes on where it was.
+
+    Raises:
+        UnreachableError: the host does not come back, or every link breaks at the same place.
+    """
+    emit(LinkLost(error.message))
+    stop.between_steps()
+    past.losses += 1
+    if past.losses > MOST_LOSSES:
+        raise UnreachableError(
+            f"the link was lost {past.losses} times in a row, and nothing more arrived: {error.message}",
+            hint="what has arrived is kept there: run the same command again when the network is better",
+            detail=error.detail,
+        ) from error
+    try:
+        link.reconnect()
+    except UnreachableError as gone:
+        if gone.kind != UnreachableError.kind:
+            raise
+        raise UnreachableError(
+            f"the link was lost and did not come back: {gone.message}",
+            hint="what has arrived is kept there: run the same command again, and it goes on",
+        ) from gone
+
+
+class _Wait:
+    """How long another sync of the same tree is waited for."""
+
+    def __init__(self, seconds: float, emit: Emit) -> None:
+        self._until = time.monotonic() + seconds
+        self._emit = emit
+        self._told = False
+
+    @property
+    def seconds(self) -> float:
+        """What the host may wait in the next conversation."""
+        most = LONGEST_WAIT if self._told else FIRST_WAIT
+        return round(max(0.0, min(most, self._until - time.monotonic())), 1)
+
+    def judge(self, error: BusyError) -> None:
+        """Wait on, and tell the user once for whom; raise where it has been long enough."""
+        if time.monotonic() >= self._until - 0.1:
+            raise error
+        if not self._told:
+            self._emit(Waiting(f"{error.message}: waiting"))
+            self._told = True

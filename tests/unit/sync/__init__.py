@@ -1,0 +1,1 @@
+"""The pure half of sync: differences, the bytes of a conversation, codecs."""
