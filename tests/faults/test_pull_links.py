@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("own_home"), pytest.mark.timeout(500)]
 
 
-def test_a_large_file_over_a_link_that_is_reset_three_times_arrives_whole(
-    lab: Lab, tmp_path: Path, size: Size
-) -> None:
+def test_a_large_file_over_a_link_that_is_reset_three_times_arrives_whole(lab: Lab, tmp_path: Path, size: Size) -> None:
     box = lab.host("box", rate_mbit=size(80, None))
     length = size(24 << 20, 2 << 30)
     box.run(f"head -c {length} /dev/urandom >{box.home}/w.pt; chmod 644 {box.home}/w.pt", check=True)

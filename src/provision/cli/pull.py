@@ -1,0 +1,275 @@
+"""The command `pull`: files of a host, here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provision.cli import options
+from provision.cli.asking import Asking
+from provision.cli.signals import stopping
+from provision.cli.workspace import Workspace, settings, through
+from provision.engine.fleet import run_fleet
+from provision.engine.pull import Puller
+from provision.engine.pull_choice import Wish
+from provision.engine.stop import Stop
+from provision.errors import UsageError
+from provision.events import HostFinished, LinkLost, Note, SyncProgress
+from provision.model.plan import Outcome
+from provision.project import find_root
+from provision.report.amounts import counted
+from provision.report.display import one_line
+from provision.report.exit_code import CODES
+from provision.sync.pulling import MOST_ENTRIES, MOST_LISTED
+
+if TYPE_CHECKING:
+    from provision.engine.pull import Pulled
+    from provision.events import Emit, Event
+    from provision.model.host import Host
+
+DESCRIPTION = """\
+Bring files of a host here. PATH stands below the project's folder there, or is ~/... or absolute; patterns such as
+outputs/*.pt are read on the host. As with scp, an existing folder DEST gets PATH's last name inside it; else DEST is
+the new name. A pull that was broken off goes on where it was; what is here already is not brought again.
+"""
+EXAMPLES = """\
+  provision pull gpu-box:outputs
+  provision pull gpu-box:'outputs/*.pt' weights/
+  provision pull gpu-box:~/.cache/report.html report.html
+  provision pull gpu-box:outputs --dry-run       what would come
+"""
+LIVE, PLAIN = 0.25, 10.0
+"""Seconds between two words on how far it is: on a terminal, and elsewhere."""
+SHOWN = 20
+"""Paths that are shown of those that did not come."""
+
+
+class Screen:
+    """Says on stderr how far it is."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._at = time.monotonic()
+        self._open = False
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        print(f"{self._cleared()}{one_line(text)}", file=sys.stderr, flush=True)
+
+    def take(self, event: Event) -> None:
+        """Show what an event says."""
+        if isinstance(event, Note):
+            self.say(f"note: {event.text}")
+        elif isinstance(event, LinkLost):
+            self.say(f"the link broke ({event.reason}): connecting again")
+        elif isinstance(event, SyncProgress):
+            self._progress(event)
+
+    def close(self) -> None:
+        """Leave a clean line."""
+        print(self._cleared(), end="", file=sys.stderr, flush=True)
+
+    def _progress(self, event: SyncProgress) -> None:
+        now = time.monotonic()
+        if now - self._at < (LIVE if self._terminal else PLAIN):
+            return
+        self._at = now
+        text = (
+            f"{event.files} of {counted(event.total_files, 'file')}, {size(event.bytes)} of {size(event.total_bytes)}"
+        )
+        if self._terminal:
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+            self._open = True
+        else:
+            self.say(text)
+
+    def _cleared(self) -> str:
+        was, self._open = self._open, False
+        return "\r\x1b[K" if was else ""
+
+
+class _Pressed:
+    """Says what Ctrl-C does here: once is enough, as what is unfinished is gone on with the next time."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def say(self, text: str) -> None:
+        """Say that instead of what it does in a run of steps."""
+        del text
+        self._screen.say("stopping: the next pull goes on with what is not whole yet")
+
+
+def main(name: str, argv: list[str]) -> int:
+    """Pull, tell what came, and return the exit code."""
+    asked = _parse(name, argv)
+    called, path = _named(asked.source)
+    workspace = Workspace.open(asked.inventory)
+    hosts = workspace.select([called])
+    if len(hosts) != 1:
+        raise UsageError(f"`pull` takes one host, and '{called}' means {len(hosts)}")
+    host = hosts[0]
+    route = workspace.route(host)
+    root = "~" if find_root(Path.cwd()) is None else f"{host.workdir}/{workspace.project.name}"
+    times = 10 if asked.yes else 1
+    wish = Wish(
+        host.target,
+        root,
+        path,
+        host.state_dir,
+        asked.dest,
+        overwrite=asked.overwrite,
+        checksum=asked.checksum,
+        dry_run=asked.dry_run,
+        most=MOST_ENTRIES * times,
+        most_bytes=MOST_LISTED * times,
+        env=host.env,
+    )
+    umask = os.umask(0o077)
+    os.umask(umask)
+    screen, stop = Screen(), Stop()
+    asking = Asking(stop)
+    how = through(asking, settings(asked.host_keys))
+    done: list[Pulled] = []
+
+    def work(one: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
+        del one
+        from provision.ssh.link import SshLink
+
+        link = SshLink(route, how)
+        try:
+            for note in link.notes:
+                emit(Note(note))
+            pulled = Puller(wish, link, emit, stop, environ=os.environ, umask=umask).run()
+        finally:
+            link.close()
+        done.append(pulled)
+        if pulled.refused:
+            return Outcome.FAILED, ()
+        if pulled.planned:
+            return Outcome.PENDING, ()
+        return (Outcome.CHANGED if pulled.tally.files else Outcome.CONVERGED), ()
+
+    finished = HostFinished(Outcome.CRASHED)
+    with stopping(stop, _Pressed(screen)):
+        asking.begin(nullcontext)
+        for told in run_fleet(hosts, work, stop, forks=1, fail_fast=False):
+            screen.take(told.event)
+            if isinstance(told.event, HostFinished):
+                finished = told.event
+    screen.close()
+    code = finished.failure.exit_code if finished.failure is not None else CODES[finished.outcome]
+    if asked.json:
+        print(json.dumps(document(host.name, code, finished, done[0] if done else None)))
+    _tell(screen, host.name, finished, done[0] if done else None, quiet=asked.json)
+    return code
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return the host's name and the path of what was typed."""
+    called, colon, path = text.partition(":")
+    if not colon:
+        raise UsageError(
+            f"no job '{text[:60]}' is known", hint="HOST:PATH pulls a path: provision pull gpu-box:outputs"
+        )
+    if not called or not path or "\0" in path:
+        raise UsageError(f"'{text[:60]}' is not HOST:PATH", hint="provision pull gpu-box:outputs")
+    return called, path
+
+
+def _parse(name: str, argv: list[str]) -> Any:
+    words = options.parser(name, DESCRIPTION, EXAMPLES)
+    words.add_argument("source", metavar="HOST:PATH", help="what to bring")
+    words.add_argument("dest", nargs="?", default=".", metavar="DEST", help="where to (default: here)")
+    options.add_inventory(words)
+    options.add_output(words)
+    words.add_argument("--dry-run", action="store_true", help="list what would come, and write nothing")
+    words.add_argument("--overwrite", action="store_true", help="also replace files here that no pull brought")
+    words.add_argument("--checksum", action="store_true", help="compare files of the same size by their content")
+    words.add_argument("--yes", action="store_true", help="take more than 200,000 files and folders")
+    return words.parse_args(argv)
+
+
+def document(name: str, code: int, finished: HostFinished, pulled: Pulled | None) -> dict[str, Any]:
+    """Return the JSON document."""
+    host: dict[str, Any] = {"outcome": finished.outcome.value, "error": None}
+    if finished.failure is not None:
+        failure = finished.failure
+        hint = None if failure.hint is None else _text(failure.hint)
+        host["error"] = {"kind": failure.kind, "message": _text(failure.message), "hint": hint}
+    if pulled is not None:
+        tally = pulled.tally
+        host |= {
+            "pulled": tally.files,
+            "skipped": tally.skipped,
+            "bytes": tally.bytes,
+            "resumed_bytes": tally.resumed_bytes,
+            "wire_bytes": tally.wire_bytes,
+            "to": _text(str(pulled.to)),
+            "planned": [_path(one) for one, _ in pulled.planned],
+            "refused": [{"path": _path(one), "why": _text(why)} for one, why in pulled.refused.items()],
+            "left_out": [{"path": _path(one), "why": _text(why)} for one, why in pulled.left_out.items()],
+        }
+    return {"schema_version": 1, "command": "pull", "exit_code": code, "hosts": {_text(name): host}}
+
+
+def _tell(screen: Screen, name: str, finished: HostFinished, pulled: Pulled | None, *, quiet: bool) -> None:
+    if finished.failure is not None:
+        text = finished.failure.message.removeprefix(f"{name}: ")
+        screen.say(f"{name}: {text}")
+        if finished.failure.hint:
+            screen.say(f"  -> {finished.failure.hint}")
+    if pulled is None or quiet:
+        return
+    for note in pulled.notes:
+        screen.say(f"note: {note}")
+    for path, length in pulled.planned:
+        print(f"{one_line(_path(path))}  {size(length)}")
+    for why, paths in (("not pulled", pulled.refused), ("left out", pulled.left_out)):
+        for path, reason in list(paths.items())[:SHOWN]:
+            screen.say(f"{why}: {_path(path)}: {reason}")
+        if len(paths) > SHOWN:
+            screen.say(f"{why}: {len(paths) - SHOWN} more (--json lists all)")
+    print(one_line(summary(pulled)), flush=True)
+
+
+def summary(pulled: Pulled) -> str:
+    """Return what came, in a line."""
+    tally = pulled.tally
+    if pulled.planned:
+        total = sum(length for _, length in pulled.planned)
+        return f"{counted(len(pulled.planned), 'file')} would come, {size(total)}"
+    parts = [f"{counted(tally.files, 'file')} pulled into {pulled.to}, {size(tally.bytes)}"]
+    if tally.replaced:
+        parts.append(f"{tally.replaced} replaced")
+    if tally.resumed_bytes:
+        parts.append(f"{size(tally.resumed_bytes)} were here from before")
+    if tally.skipped:
+        parts.append(f"{tally.skipped} already here")
+    if pulled.refused:
+        parts.append(f"{len(pulled.refused)} not pulled")
+    return ", ".join(parts)
+
+
+def size(number: int) -> str:
+    """Return a size as people read it."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:  # noqa: PLR2004 - the next unit
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def _path(path: bytes) -> str:
+    return _text(path.decode("utf-8", "surrogateescape"))
+
+
+def _text(text: str) -> str:
+    # Bytes that are no UTF-8 are lone surrogates here, which no JSON reader takes.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

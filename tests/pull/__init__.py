@@ -1,0 +1,1 @@
+"""Files brought from a host."""
