@@ -13,8 +13,21 @@ INCLUDES: dict[str, tuple[str, ...]] = {
     "check_conda.sh": ("conda_isolated.sh",),
     "lease.sh": ("own_folder.sh",),
     "python.sh": ("own_folder.sh",),
+    "send_files.sh": ("find_python.sh",),
+    "sync_tree.sh": ("find_python.sh",),
+    "sync_tree.py": (
+        "sync_tree_folders.py",
+        "sync_tree_stream.py",
+        "sync_tree_delta.py",
+        "sync_tree_placing.py",
+        "sync_tree_staging.py",
+        "sync_tree_receive.py",
+        "sync_tree_client.py",
+        "sync_tree_own.py",
+        "sync_tree_walk.py",
+    ),
 }
-"""Scripts of functions alone that go in front of a script that calls them."""
+"""Scripts of functions alone that go in front of a script that calls them, in this order."""
 
 
 @cache

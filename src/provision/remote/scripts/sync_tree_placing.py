@@ -1,0 +1,288 @@
+"""Exchange a tree: a journal says all of it before anything moves, and from then on it only goes forward.
+
+Whatever ends this program, the next one does the rest by the journal; each step may be done again. What was changed on
+the host is moved aside, never lost.
+"""
+
+# A piece of sync_tree.py: all pieces run in one namespace, and sync_tree_client.py imports for them.
+# ruff: noqa: F821, B905
+
+
+def kept_name(tree):
+    """Return a name in ``kept`` that is still free."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    number = 1
+    while tree.has(("kept/%s-%d" % (moment, number)).encode()):
+        number += 1
+    return "%s-%d" % (moment, number)
+
+
+def kept_in(tree, journal):
+    """Return pairs of path and place of what had to make way by this journal."""
+    pairs, number = [], 1
+    while True:
+        top = kept_top(journal, number)
+        try:
+            fd = os.open(top, FOLDER, dir_fd=tree.own)
+        except FileNotFoundError:
+            return pairs
+        folders = Folders(fd)
+        todo = [b""]
+        while todo:
+            folder = todo.pop()
+            inside = folders.get(folder)
+            for name in names_in(inside):
+                path = join(folder, name)
+                if stat.S_ISDIR(lstat(name, inside).st_mode):
+                    todo.append(path)
+                elif text(name) != journal["temporary"]:
+                    pairs.append([text(path), text(tree.root + b"/.provision/" + top + b"/" + path)])
+        folders.forget()
+        os.close(fd)
+        number += 1
+
+
+def kept_top(journal, number):
+    return raw("kept/" + journal["kept"] + ("" if number == 1 else "~%d" % number))
+
+
+class Placing:
+    """The steps of a journal; each one may find itself done already."""
+
+    def __init__(self, tree, journal, old, stamp_of, new):
+        self.tree = tree
+        self.journal = journal
+        self.old = old
+        self.stamp_of = stamp_of
+        self.new = new
+        self.places = Folders(tree.fd)
+        self.kept = Folders(tree.own)
+        self.temporary = raw(journal["temporary"])
+        self.removed = self.adopted = 0
+
+    def run(self):
+        tree = self.tree
+        # The manifest is renamed last of the three: while it is there, something is left to do.
+        if tree.has(b"manifest.new"):
+            for path in self.journal["deletes"]:
+                self.delete(check_path(raw(path)))
+            self.places.forget()
+            for path in self.journal["folders"]:
+                self.remove_folder(check_path(raw(path)))
+            self.places.forget()
+            self.merge()
+            self.places.forget()
+            for path, kind in self.journal["modes"]:
+                self.set_mode(check_path(raw(path)), kind)
+            self.places.forget()
+            for name in (b"folders", b"owner.json", b"manifest"):
+                try:
+                    os.rename(name.split(b".")[0] + b".new", name, src_dir_fd=tree.own, dst_dir_fd=tree.own)
+                except FileNotFoundError:
+                    pass
+        self.kept.forget()
+        forget_file(tree, b"journal")
+        remove(tree, b"staging")
+        remove(tree, b"partial")
+
+    def is_old(self, path, name, fd, found):
+        """Whether this is what an earlier sync put there; the rights to run it do not count, as they hold no work."""
+        record = self.old.get(path)
+        if record is None:
+            return False
+        stamp = self.stamp_of.get(path, NO_STAMP)
+        return stamp == stamp_at(found) or differs(name, fd, found, record) in ("", "mode")
+
+    def delete(self, path):
+        folder, name = split(path)
+        fd = self.places.find(folder)
+        found = None if fd is None else lstat(name, fd)
+        if found is None or stat.S_ISDIR(found.st_mode):
+            return
+        if self.is_old(path, name, fd, found):
+            os.unlink(name, dir_fd=fd)
+        else:
+            self.keep(path, name, fd)
+        self.removed += 1
+
+    def remove_folder(self, path):
+        folder, name = split(path)
+        fd = self.places.find(folder)
+        if fd is not None:
+            try:
+                os.rmdir(name, dir_fd=fd)
+            except OSError:
+                # Not empty, or no longer a folder.
+                pass
+
+    def merge(self):
+        """Move what is staged into the tree, whole folders where there is none yet."""
+        try:
+            top = os.open(b"staging/t", FOLDER, dir_fd=self.tree.own)
+        except FileNotFoundError:
+            return
+        staged = Folders(top)
+        device = os.fstat(top).st_dev
+        todo = [b""]
+        while todo:
+            folder = todo.pop()
+            source, target = staged.get(folder), self.places.get(folder)
+            apart = os.fstat(target).st_dev != device
+            for name in names_in(source):
+                path = join(folder, name)
+                found, there = lstat(name, source), lstat(name, target)
+                if not stat.S_ISDIR(found.st_mode):
+                    if apart:
+                        self.forget_temporary(target)
+                    self.place(path, found, source, target, there)
+                    continue
+                if there is not None and not stat.S_ISDIR(there.st_mode):
+                    self.keep(path, name, target)
+                    there = None
+                if there is None and self.move_folder(name, source, target):
+                    continue
+                todo.append(path)
+        staged.forget()
+        os.close(top)
+
+    def move_folder(self, name, source, target):
+        try:
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            os.mkdir(name, 0o777, dir_fd=target)
+            return False
+        return True
+
+    def place(self, path, found, source, target, there):
+        name = split(path)[1]
+        if there is not None:
+            if stat.S_ISDIR(there.st_mode):
+                try:
+                    os.rmdir(name, dir_fd=target)
+                except OSError:
+                    self.keep(path, name, target)
+            elif not self.is_old(path, name, target, there):
+                difference = differs(name, target, there, self.new[path])
+                if not difference:
+                    os.unlink(name, dir_fd=source)
+                    self.adopted += 1
+                    return
+                if difference != "mode":
+                    self.keep(path, name, target)
+        try:
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self.copy(name, found, source, target)
+            os.unlink(name, dir_fd=source)
+
+    def forget_temporary(self, fd):
+        """Remove the copy that was not finished when an earlier run was killed; its name is this journal's own."""
+        try:
+            os.unlink(self.temporary, dir_fd=fd)
+        except FileNotFoundError:
+            pass
+
+    def copy(self, name, found, source, target):
+        """Copy to another file system, where a rename does not reach."""
+        self.forget_temporary(target)
+        if stat.S_ISLNK(found.st_mode):
+            os.symlink(os.readlink(name, dir_fd=source), self.temporary, dir_fd=target)
+        else:
+            opened = os.open(name, PLAIN, dir_fd=source)
+            try:
+                fd = os.open(self.temporary, NEW, 0o600, dir_fd=target)
+                try:
+                    while True:
+                        piece = os.read(opened, PIECE)
+                        if not piece:
+                            break
+                        write_all(fd, piece)
+                    os.fchmod(fd, stat.S_IMODE(found.st_mode) & 0o777)
+                finally:
+                    os.close(fd)
+            except OSError:
+                self.forget_temporary(target)
+                raise
+            finally:
+                os.close(opened)
+        os.rename(self.temporary, name, src_dir_fd=target, dst_dir_fd=target)
+
+    def keep(self, path, name, fd):
+        """Move something aside, under a path of its own that tells where it was."""
+        number = 0
+        while True:
+            number += 1
+            folder, _ = split(path)
+            try:
+                try:
+                    os.mkdir(b"kept", 0o700, dir_fd=self.tree.own)
+                except FileExistsError:
+                    pass
+                aside = self.kept.get(join(kept_top(self.journal, number), folder).rstrip(b"/"), True)
+            except NotADirectoryError:
+                continue
+            if lstat(name, aside) is None:
+                break
+        try:
+            os.rename(name, name, src_dir_fd=fd, dst_dir_fd=aside)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            found = lstat(name, fd)
+            if kind_of(found) is None:
+                raise conflict(path, "it cannot be moved aside") from None
+            self.copy(name, found, fd, aside)
+            os.unlink(name, dir_fd=fd)
+
+    def set_mode(self, path, kind):
+        folder, name = split(path)
+        fd = self.places.find(folder)
+        try:
+            opened = os.open(name, PLAIN, dir_fd=-1 if fd is None else fd)
+        except OSError:
+            # Gone, or a link now: the next question says so.
+            return
+        try:
+            mode = os.fstat(opened).st_mode
+            if stat.S_ISREG(mode):
+                umask = os.umask(0o077)
+                os.umask(umask)
+                os.fchmod(opened, stat.S_IMODE(mode) & ~0o111 | (0o111 & ~umask if kind == EXECUTABLE else 0))
+        finally:
+            os.close(opened)
+
+
+def roll_forward(tree):
+    """Do what is left of a journal, as its receiver was killed; return what had to make way."""
+    ignore_signals()
+    try:
+        journal = json.loads(tree.read(b"journal").decode())
+    except ValueError:
+        where = text(tree.root + b"/.provision/journal")
+        raise SyncError("io", "the journal of an interrupted sync is damaged: %s" % where) from None
+    old, new = manifest_at(tree, b"manifest"), manifest_at(tree, b"manifest.new")
+    stamp_of = dict(zip(old.names, stamps_for(tree, old))) if old else {}
+    placing = Placing(tree, journal, old.entries() if old else {}, stamp_of, new.entries() if new else {})
+    placing.run()
+    return kept_in(tree, journal)
+
+
+def pending_in(tree):
+    """Return a function that says whether an interrupted sync will still bring a path; nothing is written."""
+    journal = json.loads(tree.read(b"journal").decode())
+    modes = {raw(path) for path, _ in journal["modes"]}
+    try:
+        staged = Folders(os.open(b"staging/t", FOLDER, dir_fd=tree.own))
+    except FileNotFoundError:
+        return lambda path: path in modes
+
+    def pending(path):
+        folder, name = split(path)
+        fd = staged.find(folder)
+        return path in modes or (fd is not None and lstat(name, fd) is not None)
+
+    return pending
