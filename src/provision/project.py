@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from provision.decode import Document, Rule, load, printable
 from provision.decode.checks import NAME, VARIABLE
@@ -62,6 +62,10 @@ Variants = Annotated[Annotated[str, INNER_PATH] | dict[Annotated[str, _VARIANT],
 """One file, or one for hosts with a GPU and one for hosts without."""
 
 
+Links: TypeAlias = Literal["refuse", "follow", "skip"]
+"""What becomes of symbolic links that lead out of the project."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
     """What provision should know of this project."""
@@ -74,6 +78,7 @@ class ProjectFile:
         "several environments by name, the first is the default",
     ] = None
     include: Annotated[tuple[Annotated[str, INNER_PATH], ...], "files that git ignores and the hosts need"] = ()
+    links: Annotated[Links, "symbolic links that lead out of the project: refuse, follow or skip them"] = "refuse"
     persist: Annotated[tuple[Annotated[str, INNER_PATH], ...], "folders of the hosts' own that every job sees"] = ()
     secrets: Annotated[tuple[Annotated[str, VARIABLE], ...], "variables to hand to jobs from this machine's own"] = ()
 
@@ -112,6 +117,7 @@ class Project:
     environments: tuple[ProjectEnvironment, ...] = ()
     default: str | None = None
     include: tuple[str, ...] = ()
+    links: Links = "refuse"
     persist: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     file: Path | None = None
@@ -206,6 +212,7 @@ def _project(root: Path, file: ProjectFile, path: Path | None) -> Project:
         environments=_environments(root, file),
         default=file.default,
         include=file.include,
+        links=file.links,
         persist=file.persist,
         secrets=file.secrets,
         file=path,

@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("converge", "show what `up` would do, and touch nothing"),
     "up": ("converge", "bring hosts to what their playbook says"),
     "verify": ("converge", "judge hosts without changing them"),
+    "sync": ("sync", "make the project's folder on hosts what it is here"),
+    "pull": ("pull", "bring files of a host here"),
     "ssh": ("ssh", "open a shell on a host"),
     "exec": ("exec", "run a command on many hosts"),
     "trust": ("trust", "accept a host's new key"),
@@ -34,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: its module below provision.cli, and one line of help."""
 
-LATER = ("sync", "run", "jobs", "logs", "stop", "pull", "env", "schedule", "history", "doctor")
+LATER = ("run", "jobs", "logs", "stop", "env", "schedule", "history", "doctor")
 """Commands that are planned, and not there yet."""
 PROBLEMS_SHOWN = 5
 """Further problems of a file that are shown without -v."""
@@ -45,6 +47,7 @@ examples:
   provision plan gpu-box             what would be done there, and why
   provision up gpu-box               do it: Miniconda, environment, GPU and CUDA proven to work
   provision up all --forks 50        the whole fleet at once
+  provision sync gpu-box --watch     your code there, and each change as soon as it is saved
   provision exec 'gpu-*' -- nvidia-smi
 
 `provision COMMAND --help` shows each command's options with examples.

@@ -25,11 +25,12 @@ def document(
         "schema_version": SCHEMA_VERSION,
         "command": command or report.command,
         "exit_code": exit_code(report, pending_is_7=pending_is_7, fail_fast=fail_fast),
-        "hosts": {_text(one.name): _host(one, foresees=report.foresees) for one in report.hosts.values()},
+        "hosts": {_text(one.name): _host(one, report) for one in report.hosts.values()},
     }
 
 
-def _host(host: HostReport, *, foresees: bool) -> dict[str, Any]:
+def _host(host: HostReport, report: Report) -> dict[str, Any]:
+    foresees = report.foresees
     return {
         "outcome": host.outcome.value,
         "verdict": _optional(verdict_line(host)),
@@ -44,7 +45,31 @@ def _host(host: HostReport, *, foresees: bool) -> dict[str, Any]:
             "hint": _optional(host.error.hint),
             "known": [{"id": one.id, "cause": _text(one.cause), "fix": list(one.fix)} for one in host.error.known],
         },
+        **(_sync(host, report) if report.command == "sync" else {}),
     }
+
+
+def _sync(host: HostReport, report: Report) -> dict[str, Any]:
+    """Return what a sync did; of one that broke or only foresaw: what it was to do is under ``files`` at most."""
+    plan, done = host.sync, host.synced
+    placed = plan if done is not None and not done.up_to_date else None
+    fields = {
+        "tree": _text(host.tree),
+        "up_to_date": host.good and (plan is None or (done is not None and done.up_to_date)),
+        "sent": len(placed.sent) if placed else 0,
+        "removed": len(placed.removed) if placed else 0,
+        "bytes": placed.bytes if placed else 0,
+        "wire_bytes": done.wire_bytes if done else 0,
+        "kept": [{"path": _text(path), "kept_at": _text(where)} for path, where in (done.kept if done else ())],
+    }
+    if report.foresees:
+        fields["files"] = {
+            "sent": [_text(one) for one in (plan.sent if plan else ())],
+            "removed": [_text(one) for one in (plan.removed if plan else ())],
+            "kept": [_text(one) for one in (plan.kept if plan else ())],
+            "left_out": [{"path": _text(path), "rule": _text(rule)} for path, rule in report.left_out],
+        }
+    return fields
 
 
 def _done(host: HostReport) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from provision.events import HostFinished, HostStarted, LinkLost, Note, StepFinished, StepStarted
+from provision.events import HostFinished, HostStarted, LinkLost, Note, StepFinished, StepStarted, Synced, Waiting
 from provision.report.exit_code import exit_code
 from provision.report.fold import Report
 from provision.report.heartbeat import Heartbeat
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provision.report.fold import HostReport
     from provision.report.live import LiveTable
     from provision.report.log import RunLog
+    from provision.report.watch_lines import WatchLines
 
 
 class Face:
@@ -43,6 +44,8 @@ class Face:
         fail_fast: bool = False,
         options: Sequence[str] = (),
         asked: Mapping[str, tuple[Asked, ...]] | None = None,
+        trees: Mapping[str, str] | None = None,
+        watch: bool = False,
         environ: Mapping[str, str] | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
@@ -52,6 +55,8 @@ class Face:
         self.report.options = "".join(f" {one}" for one in options)
         for name, wanted in (asked or {}).items():
             self.report.hosts[name].asked = wanted
+        for name, tree in (trees or {}).items():
+            self.report.hosts[name].tree = tree
         self._json = json
         self._verbose = verbose
         self._log = log
@@ -62,7 +67,7 @@ class Face:
         self._style = style_for(self._out, environ)
         self._progress = Progress(stderr or sys.stderr)
         # The plan says in a moment of which host it is; where both show on one screen, once is enough.
-        told_below = self.report.foresees and len(self.report.hosts) == 1 and not json
+        told_below = self.report.foresees and command != "sync" and len(self.report.hosts) == 1 and not json
         self._lines = PlainLines(
             self.report,
             style_for(self._progress.stream, environ),
@@ -71,8 +76,14 @@ class Face:
         )
         self._printing = threading.Lock()
         self._heartbeat = Heartbeat(self._beat)
+        self._watched: WatchLines | None = None
+        if watch:
+            from provision.report.watch_lines import WatchLines
+
+            self._watched = WatchLines(self._style)
+        self._begun: set[str] = set()
         self._live: LiveTable | None = None
-        if rich_terminal(self._progress.stream, environ) and not verbose:
+        if rich_terminal(self._progress.stream, environ) and not verbose and not watch:
             from provision.report.live import LiveTable
 
             self._live = LiveTable(self.report, self._progress.stream, environ)
@@ -84,12 +95,25 @@ class Face:
         if self._log is not None:
             self._log.take(told)
             self._tell_log_problem()
+        if self._watched is not None and self._show_watched(told, host):
+            return
         if isinstance(told.event, StepStarted):
             (self._live or self._heartbeat).start()
         if self._live is None or self._lasting(told, host):
             with self._printing:
                 for line in self._lines.lines(told, host):
                     self._show(line)
+
+    def _show_watched(self, told: HostEvent, host: HostReport) -> bool:
+        """Print what is worth a line of a watched host, and return whether it was said thereby."""
+        assert self._watched is not None  # noqa: S101 - asked for where there is one
+        lines = list(self._watched.lines(told, host))
+        if lines:
+            with self._printing:
+                write(self._out, "".join(f"{line}\n" for line in lines))
+        again = isinstance(told.event, HostStarted) and host.name in self._begun
+        self._begun.add(host.name)
+        return again or isinstance(told.event, Synced | LinkLost | Note | Waiting)
 
     def say(self, text: str) -> None:
         """Answer the user's Ctrl-C with one line, at once, from a signal handler too."""
@@ -149,7 +173,9 @@ class Face:
         yield json.dumps(shown, indent=2)
 
     def _result(self) -> Iterator[str]:
-        if self.report.foresees:
+        if self.report.command == "sync":
+            yield from self._sync_result()
+        elif self.report.foresees:
             from provision.report.plan_text import plan_lines
 
             yield from plan_lines(self.report, self._style)
@@ -168,6 +194,17 @@ class Face:
             yield f"log:  {self._log.path}"
         for text in next_lines(self.report):
             yield f"next: {text}"
+
+    def _sync_result(self) -> Iterator[str]:
+        from provision.report.sync_lines import host_lines, sync_lines
+
+        if self._watched is None:
+            yield from sync_lines(self.report, self._style, verbose=self._verbose)
+            return
+        # What went well was said when it happened.
+        for host in self.report.hosts.values():
+            if not host.good:
+                yield from host_lines(host, self._style, verbose=self._verbose)
 
     def _lasting(self, told: HostEvent, host: HostReport) -> bool:
         """Whether an event's line stays above the live table, that shows the rest while it is true."""

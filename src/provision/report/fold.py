@@ -17,9 +17,13 @@ from provision.events import (
     StepFinished,
     StepOutput,
     StepStarted,
+    Synced,
+    SyncPlanned,
+    SyncProgress,
     Waiting,
 )
 from provision.model.plan import Outcome, Severity
+from provision.sync.sizes import files, sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from provision.events import Event, Failure, HostEvent
     from provision.model.facts import Facts
     from provision.model.plan import Finding, Step
+    from provision.model.sync import SyncPlan, SyncResult
     from provision.report.asked import Asked
 
 GOOD = frozenset({Outcome.CONVERGED, Outcome.CHANGED, Outcome.PENDING})
@@ -80,7 +85,15 @@ class HostReport:
     current: StepReport | None = None
     last_line: str = ""
     """What the step printed last, as it came from the host."""
+    tree: str = ""
+    """Where a sync puts the project, as the user wrote it; later the absolute path on the host."""
+    sync: SyncPlan | None = None
+    """What the newest sync is to do, or did; ``None``: nothing, or it did not get that far."""
+    synced: SyncResult | None = None
+    progress: SyncProgress | None = None
     started: float | None = None
+    began: float | None = None
+    """When its newest round of work began: a watched host has many."""
     ended: float | None = None
 
     @property
@@ -114,6 +127,8 @@ class Report:
         self.hosts = {name: HostReport(name) for name in hosts}
         self.options = ""
         """Options that a command which leads on from here needs too, with a space in front."""
+        self.left_out: tuple[tuple[str, str], ...] = ()
+        """What a sync leaves on this machine, and by which rule: asked for by those that only foresee."""
         self.asked_to_stop = False
         """Whether the user pressed Ctrl-C."""
 
@@ -131,9 +146,10 @@ class Report:
     ) -> None:
         match event:
             case HostStarted(target=target):
-                host.target, host.doing = target, "connecting"
+                host.target, host.doing, host.began = target, "connecting", at
+                host.sync = host.synced = host.progress = None
             case Connected():
-                host.doing = "reading facts"
+                host.doing = "comparing" if self.command == "sync" else "reading facts"
             case Note(text=text):
                 host.notes.append(text)
             case Probed(facts=facts):
@@ -157,6 +173,12 @@ class Report:
                 host.last_line = line
             case StepFinished():
                 self._end_step(host, event)
+            case SyncPlanned(plan=plan):
+                host.sync, host.tree, host.doing = plan, plan.tree, "sending"
+            case SyncProgress():
+                host.progress, host.doing = event, progress_text(event)
+            case Synced(result=result):
+                host.synced, host.sync, host.tree, host.doing = result, result.plan, result.plan.tree, "synced"
             case Judged(findings=findings):
                 # A plan shows what speaks against it and what the host is worth now; after `up` only the end counts.
                 kept = host.findings if self.foresees else ()
@@ -173,6 +195,12 @@ class Report:
             host.current.seconds, host.current.ok = event.seconds, event.ok
             host.current = None
         host.doing = "between steps"
+
+
+def progress_text(event: SyncProgress) -> str:
+    """Return ``sending 1,204 of 20,000 files, 34 MB of 118 MB``."""
+    amount = f"{sized(event.bytes)} of {sized(event.total_bytes)}"
+    return f"sending {event.files:,} of {files(event.total_files)}, {amount}"
 
 
 def fold(command: str, hosts: Iterable[str], events: Iterable[HostEvent]) -> Report:

@@ -17,6 +17,8 @@ from provision.events import (
     StepFinished,
     StepOutput,
     StepStarted,
+    Synced,
+    SyncPlanned,
     Waiting,
 )
 from provision.report.amounts import is_change
@@ -24,6 +26,10 @@ from provision.report.amounts import is_change
 if TYPE_CHECKING:
     from provision.events import Event
     from provision.model.plan import Finding
+    from provision.model.sync import SyncPlan
+
+_PATHS = 200
+"""Paths of each kind that the log of a sync names."""
 
 
 def text_of(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of event
@@ -54,10 +60,26 @@ def text_of(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for
             return f"$ {program}: {ended} in {seconds:.3f} s"
         case LinkLost(reason=reason):
             return f"link lost: {reason}"
+        case SyncPlanned(plan=plan):
+            return "\n".join(_sync_plan(plan))
+        case Synced(result=result):
+            head = "synced, nothing to do" if result.up_to_date else f"synced, {result.wire_bytes} bytes over the wire"
+            return "\n".join((head, *(f"kept {path} at {where}" for path, where in result.kept)))
         case Judged(findings=findings):
             return "\n".join((f"judged: {len(findings)} findings", *_findings(findings)))
         case HostFinished():
             return "\n".join(_end(event))
+        case _:
+            return ""
+
+
+def _sync_plan(plan: SyncPlan) -> list[str]:
+    """Return what a sync is to do; of a long list the beginning: a first upload has every file."""
+    lines = [f"sync of {plan.files} files to {plan.tree}: {len(plan.sent)} to send ({plan.bytes} bytes)"]
+    for mark, paths in (("+", plan.sent), ("-", plan.removed), ("changed there:", plan.kept)):
+        lines += [f"{mark} {one}" for one in paths[:_PATHS]]
+        lines += [f"{mark} ... {len(paths) - _PATHS} more"] if len(paths) > _PATHS else []
+    return lines
 
 
 def _findings(findings: tuple[Finding, ...]) -> list[str]:

@@ -19,9 +19,10 @@ _NAMED = 4
 def next_lines(report: Report) -> Iterator[str]:
     """Yield commands that lead on from here: to the pending changes, to the machine, to another try."""
     hosts = list(report.hosts.values())
+    command = "sync" if report.command == "sync" else "up"
     pending = [one for one in hosts if one.outcome is Outcome.PENDING and one.finished]
     if pending:
-        yield f"provision up {_arguments(pending)}{one_line(report.options)}"
+        yield f"provision {command} {_arguments(pending)}{one_line(report.options)}"
     if report.foresees:
         return
     again = [one for one in hosts if one.outcome in {Outcome.INTERRUPTED, Outcome.SKIPPED}]
@@ -30,8 +31,8 @@ def next_lines(report: Report) -> Iterator[str]:
     if report.command == "up" and (again or broken):
         first = "when that is put right: " if broken else ""
         yield f"{first}provision up {_arguments(broken + again)}{one_line(report.options)}"
-    if report.command == "up" and busy:
-        yield f"provision up {_arguments(busy)}{one_line(report.options)} --wait"
+    if report.command == command and busy:
+        yield f"provision {command} {_arguments(busy)}{one_line(report.options)} --wait"
     if report.command == "up" and len(hosts) == 1 and hosts[0].good:
         yield from _use(hosts[0])
 

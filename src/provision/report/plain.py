@@ -16,6 +16,8 @@ from provision.events import (
     StepFinished,
     StepOutput,
     StepStarted,
+    SyncPlanned,
+    SyncProgress,
     Waiting,
 )
 from provision.model.plan import Outcome
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 EVERY = 10.0
 """Seconds between two signs of life of a step."""
+PROGRESS_EVERY = 3.0
+"""Seconds between two lines on how far a transfer is."""
 _NAME_WIDTH = 24
 
 
@@ -69,7 +73,9 @@ class PlainLines:
         width = min(_NAME_WIDTH, max(len(one_line(one)) for one in self._report.hosts))
         return self._style.cyan(f"{one_line(name):<{width}}") + " | "
 
-    def _event(self, event: Event, at: float, host: HostReport) -> Iterator[str]:
+    def _event(  # noqa: C901 - one case for each kind of event
+        self, event: Event, at: float, host: HostReport
+    ) -> Iterator[str]:
         match event:
             case HostStarted(target=target):
                 yield from self._target(target, host)
@@ -89,6 +95,10 @@ class PlainLines:
                 yield from self._output(line, at, host)
             case StepFinished():
                 yield self._ended(event, host)
+            case SyncPlanned():
+                self._told[host.name] = at
+            case SyncProgress():
+                yield from self._progress(at, host)
             case HostFinished():
                 yield from self._finished(host)
             case _:
@@ -98,7 +108,8 @@ class PlainLines:
         if self._targets:
             # Behind the prefix the host's name would stand twice.
             alone = len(self._report.hosts) == 1
-            yield self._style.bold(one_line(target if alone else target.removeprefix(f"{host.name} ")))
+            where = f": {one_line(host.tree)}" if host.tree else ""
+            yield self._style.bold(one_line(target if alone else target.removeprefix(f"{host.name} "))) + where
 
     def _only_verbose(self, event: Event) -> Iterator[str]:
         if not self._verbose:
@@ -128,6 +139,11 @@ class PlainLines:
         elif host.current is not None and at - self._told.get(host.name, at) >= EVERY:
             self._told[host.name] = at
             yield self._alive(at - host.current.started, line)
+
+    def _progress(self, at: float, host: HostReport) -> Iterator[str]:
+        if at - self._told.get(host.name, at) >= PROGRESS_EVERY:
+            self._told[host.name] = at
+            yield self._style.dim(f"    {host.doing}")
 
     def _ended(self, event: StepFinished, host: HostReport) -> str:
         step = host.steps[-1] if host.steps else None

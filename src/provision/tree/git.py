@@ -92,6 +92,17 @@ def ignored(root: bytes) -> list[tuple[bytes, str]]:
     return sorted(rules.items())
 
 
+def untracked(root: bytes) -> frozenset[bytes] | None:
+    """Return the files that git neither tracks nor ignores; ``None`` outside git, or where git cannot tell."""
+    if not in_work_tree(root):
+        return None
+    try:
+        out = listed(_started(root, "ls-files", "-z", "--others", "--exclude-standard"), root)
+    except UsageError:
+        return None
+    return frozenset(_split(out))
+
+
 def git_state(root: str | os.PathLike[str]) -> GitState:
     """Return where the work tree of a project is; all ``None`` outside git, or where git cannot tell."""
     place = os.fsencode(root)

@@ -1,0 +1,245 @@
+"""Runs a sync: the tree is read once while the workers connect, then each brings its host to it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from provision.cli.asking import Asking
+from provision.cli.consent import Consent
+from provision.cli.open_files import forks_allowed
+from provision.cli.signals import stopping
+from provision.cli.workspace import through
+from provision.engine.fleet import run_fleet
+from provision.engine.stop import Stop
+from provision.engine.sync import Syncer, SyncGoal, sync_once
+from provision.model.sync import Origin
+from provision.ssh.libraries import load_ssh_libraries
+from provision.tree.archive import TreeSource
+from provision.tree.git import git_state
+from provision.tree.listing import scan_tree
+from provision.tree.state import TreeState, base_key, client_id
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from provision.events import Emit
+    from provision.model.host import Host
+    from provision.model.link import Link
+    from provision.model.plan import Outcome
+    from provision.model.sync import SyncPlan
+    from provision.project import Project
+    from provision.report.face import Face
+    from provision.ssh.route import Route, Settings
+    from provision.tree.listing import Scan
+
+PATIENCE = 10.0
+"""Seconds that another sync of the same project is waited for without --wait: most take one."""
+SHORTEST_SECRET = 6
+
+
+class Bases:
+    """What each host had last, in the project's state."""
+
+    def __init__(self, state: TreeState) -> None:
+        self._state = state
+
+    def load(self, key: str, /) -> bytes | None:
+        """Return the manifest's blob that is kept for this host."""
+        base = self._state.base(key)
+        return None if base is None else base.blob
+
+    def keep(self, key: str, blob: bytes, /) -> str | None:
+        """Remember it; return a note where that cannot be."""
+        return self._state.save_base(key, blob)
+
+
+class SyncRun:
+    """One run of the command."""
+
+    def __init__(  # noqa: PLR0917 - what the command line and its files say
+        self,
+        name: str,
+        argv: list[str],
+        asked: argparse.Namespace,
+        project: Project,
+        hosts: tuple[Host, ...],
+        routes: dict[str, Route],
+        how: Settings,
+    ) -> None:
+        self._name = name
+        self._argv = argv
+        self._asked = asked
+        self._project = project
+        self._hosts = hosts
+        self._routes = routes
+        self._state = TreeState.of(project.root)
+        self._bases = Bases(self._state)
+        self._stop = Stop()
+        self._asking = Asking(self._stop)
+        self._settings = through(self._asking, how)
+        answerable = sys.stdin.isatty() and sys.stderr.isatty()
+        self._consent = Consent(self._state, self._asking.through(_answer) if answerable else None, yes=asked.yes)
+        self._ready = threading.Event()
+        self._origin = _Origin(project)
+
+    def run(self) -> int:
+        """Sync every host, show what happens, and return the exit code."""
+        first = any(self._bases.load(self._key(host)) is None for host in self._hosts)
+        tree = TreeSource(self._scan, expect_first=first and not self._asked.dry_run)
+        tree.start()
+        self._origin.start()
+        load_ssh_libraries()
+        watched = self._watched(tree) if self._asked.watch else None
+
+        def work(host: Host, emit: Emit) -> tuple[Outcome, tuple[str, ...]]:
+            if watched is not None:
+                return watched(host, emit), ()
+            return Syncer(self.goal(host, tree), tree, self._connect(host), emit, self._stop).run(), ()
+
+        forks = len(self._hosts) if self._asked.watch else self._asked.forks
+        events = run_fleet(
+            self._hosts,
+            work,
+            self._stop,
+            forks=forks_allowed(forks, len(self._hosts)),
+            fail_fast=self._asked.fail_fast,
+        )
+        face = self._face()
+        with stopping(self._stop, face, "this sync"):
+            self._asking.begin(face.quiet)
+            self._ready.set()
+            for event in events:
+                face.take(event)
+            if self._asked.dry_run:
+                face.report.left_out = self._left_out()
+            face.finish()
+        return face.exit_code()
+
+    def goal(self, host: Host, tree: TreeSource) -> SyncGoal:
+        """Return what is wanted of a host."""
+
+        def approve(plan: SyncPlan) -> None:
+            self._consent.approve(host.name, plan, tree.scan())
+
+        return SyncGoal(
+            host.workdir,
+            host.state_dir,
+            self._project.name,
+            self._origin.value(),
+            approve,
+            base_key=self._key(host),
+            bases=self._bases,
+            take_over=self._asked.take_over,
+            dry_run=self._asked.dry_run,
+            rehash=self._asked.checksum,
+            wait=float("inf") if self._asked.wait else PATIENCE,
+            env=host.env,
+        )
+
+    def _key(self, host: Host) -> str:
+        return base_key(host.name, host.user or "", host.address, host.port, _tree(host, self._project))
+
+    def _scan(self) -> Scan:
+        return scan_tree(
+            self._project.root,
+            include=self._project.include,
+            outside_links=self._project.links,
+            state=self._state,
+            rehash=self._asked.checksum,
+        )
+
+    def _left_out(self) -> tuple[tuple[str, str], ...]:
+        from provision.tree.left_out import left_out
+
+        return tuple((os.fsdecode(path), rule) for path, rule in left_out(self._project.root, self._project.include))
+
+    def _connect(self, host: Host) -> Callable[[], Link]:
+        def connect() -> Link:
+            from provision.ssh.link import SshLink
+
+            link = SshLink(self._routes[host.name], self._settings)
+            self._ready.wait()
+            return link
+
+        return connect
+
+    def _watched(self, first: TreeSource) -> Callable[[Host, Emit], Outcome]:
+        from provision.cli.watched import Trees, watch_project
+        from provision.engine.watch import Changes, Watcher
+
+        changes = Changes()
+        trees = Trees(first, lambda: TreeSource(self._scan))
+        watch_project(self._project, changes)
+
+        def watched(host: Host, emit: Emit) -> Outcome:
+            def sync(tree: TreeSource, link: Link) -> Outcome:
+                return sync_once(link, self.goal(host, tree), tree, emit, self._stop)
+
+            watcher = Watcher(host.target, trees.of, sync, self._connect(host), changes=changes, emit=emit)
+            return watcher.run(self._stop)
+
+        return watched
+
+    def _face(self) -> Face:
+        # Here, where nobody waits for them, for the workers.
+        from provision.report.face import Face
+        from provision.report.log import RunLog
+
+        values = [value for host in self._hosts for _, value in host.env if len(value) >= SHORTEST_SECRET]
+        password = os.environ.get("PROVISION_SSH_PASSWORD")
+        return Face(
+            self._name,
+            [host.name for host in self._hosts],
+            json=self._asked.json,
+            verbose=self._asked.verbose,
+            log=RunLog.open(self._name, self._argv, os.environ, secrets=(*values, *([password] if password else []))),
+            dry_run=self._asked.dry_run,
+            fail_fast=self._asked.fail_fast,
+            options=(f"-i {shlex.quote(self._asked.inventory)}",) if self._asked.inventory else (),
+            trees={host.name: _tree(host, self._project) for host in self._hosts},
+            watch=self._asked.watch,
+        )
+
+
+class _Origin:
+    """Where the tree comes from: git is asked in a thread, while the workers connect."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._thread = threading.Thread(target=self._read, name="provision-origin", daemon=True)
+        self._value = Origin(client_id(), str(project.root.resolve()), _whoami(), project.name)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def value(self) -> Origin:
+        """Return it, as soon as it is known."""
+        self._thread.join()
+        return self._value
+
+    def _read(self) -> None:
+        import dataclasses
+
+        git = git_state(self._project.root)
+        self._value = dataclasses.replace(self._value, commit=git.commit, branch=git.branch, dirty=git.dirty)
+
+
+def _tree(host: Host, project: Project) -> str:
+    return f"{host.workdir.rstrip('/')}/{project.name}"
+
+
+def _whoami() -> str:
+    return f"{os.environ.get('USER') or os.environ.get('LOGNAME') or os.getuid()}@{socket.gethostname()}"
+
+
+def _answer(question: str) -> str | None:
+    print(question, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    return line.strip() or None

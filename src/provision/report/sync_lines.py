@@ -1,0 +1,123 @@
+"""The end of a sync: a line for each host, what was kept there, and what went wrong; or what would be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.model.plan import Outcome
+from provision.report.amounts import counted
+from provision.report.display import one_line
+from provision.report.duration import duration
+from provision.report.summary import GROUPED_FROM, failure_lines
+from provision.sync.sizes import files, sized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.model.sync import SyncPlan, SyncResult
+    from provision.report.fold import HostReport, Report
+    from provision.report.style import Style
+
+SHOWN = 10
+"""Paths of one kind that the result names."""
+LISTED = 50
+"""Paths of one kind that `--dry-run` lists."""
+
+
+def sync_lines(report: Report, style: Style, *, verbose: bool = False) -> Iterator[str]:
+    """Yield the result of a sync, or what it would be."""
+    hosts = list(report.hosts.values())
+    same = [one for one in hosts if one.finished and one.outcome is Outcome.CONVERGED]
+    grouped = same if len(hosts) >= GROUPED_FROM and len(same) > 1 else []
+    for host in hosts:
+        if host not in grouped:
+            yield from host_lines(host, style, foresees=report.foresees, verbose=verbose)
+    if grouped:
+        names = ", ".join(one_line(one.name) for one in grouped)
+        yield style.green(f"up to date ({len(grouped)})") + f": {names}"
+    if report.foresees:
+        yield from _left_out(report.left_out, style, verbose=verbose)
+
+
+def host_lines(host: HostReport, style: Style, *, foresees: bool = False, verbose: bool = False) -> Iterator[str]:
+    """Yield how one host ended: its line, and what a reader must know below it."""
+    name = style.bold(one_line(host.name))
+    plan, done = host.sync, host.synced
+    if host.error is not None or not host.finished:
+        yield f"{name}: {style.outcome(host.outcome, host.outcome.value)}"
+        yield from (f"  {line}" for line in failure_lines(host, style, verbose=verbose))
+        if host.error is not None and host.error.kind == "usage" and not verbose:
+            # What stands there must be known to answer; it is our own text.
+            yield from (f"  {one_line(line)}" for line in (host.error.detail or "").splitlines())
+        return
+    if foresees and plan is not None and (done is None or not done.up_to_date):
+        yield from _foreseen(name, plan, style, verbose=verbose)
+        return
+    yield f"{name}: {what_was_done(host, style)}"
+    if done is not None:
+        yield from (f"  {line}" for line in below(done, style, verbose=verbose))
+
+
+def what_was_done(host: HostReport, style: Style) -> str:
+    """Return ``up to date (20,000 files)``, ``3 sent, 1 removed (12 kB in 0.4 s)``, or the like."""
+    done = host.synced
+    if done is None or done.up_to_date:
+        count = f" ({files(done.plan.files)})" if done is not None else ""
+        return style.green("up to date") + count
+    plan, took = done.plan, duration(host.seconds)
+    if plan.sent and len(plan.sent) == plan.files and not plan.removed:
+        what = style.green(f"{files(plan.files)} sent")
+        return f"{what}, {_bytes(done)} in {took} -> {one_line(host.tree)}"
+    amount = f"{sized(plan.bytes)} in {took}" if plan.bytes else took
+    return f"{style.green(_counts(plan))} ({amount})"
+
+
+def below(done: SyncResult, style: Style, *, verbose: bool = False) -> Iterator[str]:
+    """Yield what was found on the host that nobody expected there."""
+    plan = done.plan
+    kept = [f"{one_line(path)}; its version is kept at {one_line(where)}" for path, where in done.kept]
+    for line in _some(kept, SHOWN, verbose=verbose):
+        yield f"{style.yellow('changed on the host since the last sync')}: {line}"
+    missing = [one_line(path) for path in plan.missing]
+    for line in _some(missing, SHOWN, verbose=verbose):
+        yield f"{style.yellow('was gone on the host, and sent again')}: {line}"
+    if plan.adopted:
+        yield f"{files(plan.adopted)} stood there already with the same content"
+    if done.resumed_bytes:
+        yield f"{sized(done.resumed_bytes)} were there from a sync that broke, and not sent again"
+
+
+def _counts(plan: SyncPlan) -> str:
+    parts = [f"{len(plan.sent):,} sent"] if plan.sent else []
+    parts += [f"{len(plan.removed):,} removed"] if plan.removed else []
+    return ", ".join(parts) or "recorded"
+
+
+def _bytes(done: SyncResult) -> str:
+    return f"{sized(done.plan.bytes)} ({sized(done.wire_bytes)} over the wire)"
+
+
+def _foreseen(name: str, plan: SyncPlan, style: Style, *, verbose: bool) -> Iterator[str]:
+    parts = [f"{len(plan.sent):,} to send ({sized(plan.bytes)})"] if plan.sent else []
+    parts += [f"{len(plan.removed):,} to remove"] if plan.removed else []
+    yield f"{name}: {', '.join(parts) or 'nothing to send'} -> {one_line(plan.tree)}"
+    kept = frozenset(plan.kept)
+    changed = style.yellow("  (changed on the host: its version would be kept aside)")
+    for mark, paths in ((style.green("+"), plan.sent), (style.red("-"), plan.removed)):
+        shown = [f"{mark} {one_line(one)}{changed if one in kept else ''}" for one in paths]
+        yield from (f"  {line}" for line in _some(shown, LISTED, verbose=verbose))
+    if plan.adopted:
+        yield f"  {files(plan.adopted)} stand there already with the same content"
+
+
+def _left_out(left_out: Sequence[tuple[str, str]], style: Style, *, verbose: bool) -> Iterator[str]:
+    if left_out:
+        yield f"left out here: {counted(len(left_out), 'path')}"
+        shown = [f"{one_line(path)}  {style.dim(f'({one_line(rule)})')}" for path, rule in left_out]
+        yield from (f"  {line}" for line in _some(shown, LISTED, verbose=verbose))
+
+
+def _some(lines: list[str], most: int, *, verbose: bool) -> list[str]:
+    if verbose or len(lines) <= most:
+        return lines
+    return [*lines[:most], f"... and {len(lines) - most:,} more (-v shows all)"]
