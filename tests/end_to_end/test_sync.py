@@ -183,3 +183,36 @@ def test_a_folder_that_is_no_project_is_not_sent(laptop: Laptop, box: LabHost) -
     assert refused.code == 2, refused
     assert "your home folder: that is not sent" in refused.err
     assert box.run("test -e /home/ubuntu/work").returncode == 1
+
+
+def test_the_host_knows_of_which_commit_its_tree_is_though_no_file_differs(box: LabHost, laptop: Laptop) -> None:
+    def recorded() -> dict[str, object]:
+        record: dict[str, object] = json.loads(content(box, ".provision/owner.json"))
+        return {name: record[name] for name in ("commit", "branch", "dirty")}
+
+    def typed(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-c", "user.name=dev", "-c", "user.email=dev@localhost", *words],
+            cwd=laptop.project,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    typed("checkout", "-q", "-b", "main")
+    assert laptop.type("sync").code == 0
+    assert recorded() == {"commit": None, "branch": "main", "dirty": True}
+    typed("add", "-A")
+    typed("commit", "-q", "-m", "first")
+    again = laptop.type("sync", "--json")
+    assert again.document["hosts"]["gpu-box"]["up_to_date"], again
+    assert recorded() == {"commit": typed("rev-parse", "HEAD"), "branch": "main", "dirty": False}
+    typed("checkout", "-q", "-b", "other")
+    assert laptop.type("sync", "--dry-run").code == 0
+    assert recorded()["branch"] == "main"
+    assert laptop.type("sync").code == 0
+    assert recorded()["branch"] == "other"
+    (laptop.project / "train.py").write_text("print('three')\n")
+    assert laptop.type("sync").code == 0
+    assert recorded()["dirty"] is True

@@ -19,7 +19,7 @@ def main(host: str, port: str, way: str, most: str, tally: str) -> None:
         with socket.create_connection((host, int(port)), timeout=10) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while left["up"] and left["down"]:
-                ready, _, _ = select.select([0, sock], [], [])
+                ready, _, _ = select.select([0, sock.fileno()], [], [])
                 for one in ready:
                     name = "up" if one == 0 else "down"
                     size = min(left[name], 65536)

@@ -32,8 +32,7 @@ class Remembered:
 
     def load(self, key: str, /) -> bytes | None:
         """Return it."""
-        manifest = self.state.base(key)
-        return None if manifest is None else manifest.blob
+        return self.state.base(key)
 
     def keep(self, key: str, blob: bytes, /) -> None:
         """Remember it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import socket
@@ -20,7 +21,7 @@ from provision.engine.sync import Syncer, SyncGoal, sync_once
 from provision.model.sync import Origin
 from provision.ssh.libraries import load_ssh_libraries
 from provision.tree.archive import TreeSource
-from provision.tree.git import git_state
+from provision.tree.head import head
 from provision.tree.listing import scan_tree
 from provision.tree.state import TreeState, base_key, client_id
 
@@ -51,8 +52,7 @@ class Bases:
 
     def load(self, key: str, /) -> bytes | None:
         """Return the manifest's blob that is kept for this host."""
-        base = self._state.base(key)
-        return None if base is None else base.blob
+        return self._state.base(key)
 
     def keep(self, key: str, blob: bytes, /) -> str | None:
         """Remember it; return a note where that cannot be."""
@@ -93,7 +93,6 @@ class SyncRun:
         first = any(self._bases.load(self._key(host)) is None for host in self._hosts)
         tree = TreeSource(self._scan, expect_first=first and not self._asked.dry_run)
         tree.start()
-        self._origin.start()
         load_ssh_libraries()
         watched = self._watched(tree) if self._asked.watch else None
 
@@ -133,6 +132,7 @@ class SyncRun:
             self._project.name,
             self._origin.value(),
             approve,
+            about=lambda: self._origin.about(tree),
             base_key=self._key(host),
             bases=self._bases,
             take_over=self._asked.take_over,
@@ -208,27 +208,29 @@ class SyncRun:
 
 
 class _Origin:
-    """Where the tree comes from: git is asked in a thread, while the workers connect."""
+    """Where the tree comes from. What takes git a while is asked once for each state of the tree."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._thread = threading.Thread(target=self._read, name="provision-origin", daemon=True)
         self._value = Origin(client_id(), str(project.root.resolve()), _whoami(), project.name)
-
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
+        self._asking = threading.Lock()
+        self._told: tuple[TreeSource | None, Origin] = (None, self._value)
 
     def value(self) -> Origin:
-        """Return it, as soon as it is known."""
-        self._thread.join()
-        return self._value
+        """Return what can be said at once."""
+        at = head(self._project.root)
+        return self._value if at is None else dataclasses.replace(self._value, commit=at.commit, branch=at.branch)
 
-    def _read(self) -> None:
-        import dataclasses
+    def about(self, tree: TreeSource) -> Origin:
+        """Return all that is to be known of a tree."""
+        with self._asking:
+            if self._told[0] is not tree:
+                from provision.tree.git import git_state
 
-        git = git_state(self._project.root)
-        self._value = dataclasses.replace(self._value, commit=git.commit, branch=git.branch, dirty=git.dirty)
+                git = git_state(self._project.root)
+                told = dataclasses.replace(self._value, commit=git.commit, branch=git.branch, dirty=git.dirty)
+                self._told = (tree, told)
+            return self._told[1]
 
 
 def _tree(host: Host, project: Project) -> str:

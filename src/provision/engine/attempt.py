@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -105,6 +106,8 @@ class Attempt:
             host, delta, sizes, paths = EMPTY, Delta(send=tuple(scan.paths)), scan.sizes, scan.paths
         else:
             if answer.id == target.id and not answer.changed and sync_limits.is_ours(answer, self._goal.origin):
+                if not self._goal.dry_run and sync_limits.is_older(answer, self._goal.origin):
+                    self._record(exchange, answer, target)
                 return self._up_to_date(answer, target)
             host = self._host_manifest(exchange, answer, target)
             staged = _parsed(self._received(exchange, b"S")) if answer.staged else EMPTY
@@ -119,7 +122,8 @@ class Attempt:
         sync_limits.judge_room(answer, delta, sizes, target)
         self._agree(exchange, plan)
         self._stop.between_steps()
-        return self._sent(exchange, self._upload(exchange.conversation, answer, delta, host, target), answer, plan)
+        upload = self._upload(exchange.conversation, answer, delta, host, target)
+        return self._placed(self._sent(exchange, upload, plan), upload, answer, plan)
 
     # -- what is there ---------------------------------------------------------------------------
 
@@ -168,11 +172,20 @@ class Attempt:
         self._keep_base(target)
         done = self._past.plan
         # A link that broke after the last byte left it to the host to place what it had.
-        plan = done or SyncPlan(answer.tree, len(target.entries), (), (), 0)
+        plan = done or SyncPlan(answer.tree, len(target), (), (), 0)
         self._emit(Synced(SyncResult(plan, done is None, self._past.wire_bytes, kept=answer.kept)))
         return Outcome.CHANGED if done is not None or answer.rolled_forward else Outcome.CONVERGED
 
     # -- what comes ------------------------------------------------------------------------------
+
+    def _about(self) -> bytes:
+        goal = self._goal
+        return json.dumps(asdict(goal.about() if goal.about is not None else goal.origin)).encode()
+
+    def _record(self, exchange: Exchange, answer: Answer, target: Manifest) -> None:
+        """Let the host know that its tree is that of another commit now, though nothing in it differs."""
+        upload = self._upload(exchange.conversation, answer, Delta(), target, target)
+        self._sent(exchange, upload, SyncPlan(answer.tree, len(target), (), (), 0))
 
     def _agree(self, exchange: Exchange, plan: SyncPlan) -> None:
         agreed = self._past.plan
@@ -196,9 +209,10 @@ class Attempt:
             codec=codec,
             partial=answer.partial,
             settled=lambda: _settled(source, archive, host),
+            about=self._about,
         )
 
-    def _sent(self, exchange: Exchange, upload: Upload, answer: Answer, plan: SyncPlan) -> Outcome:
+    def _sent(self, exchange: Exchange, upload: Upload, plan: SyncPlan) -> Placed:
         upload.start()
         progress = Progress(upload, plan, self._emit)
         lost_at = 0.0
@@ -208,7 +222,7 @@ class Attempt:
                 if progress.told() or upload.waiting:
                     exchange.moved()
                 if message is not None and message[0] == b"R":
-                    return self._placed(placed_of(message[1]), upload, answer, plan)
+                    return self._taken(placed_of(message[1]), upload)
                 if message is not None and message[0] != b"M":
                     raise misunderstood(f"a message of type {message[0]!r} in the middle of a transfer")
                 error = upload.error
@@ -228,18 +242,22 @@ class Attempt:
                 exchange.conversation.close()
                 upload.join(LAST_WORD)
 
-    def _placed(self, placed: Placed, upload: Upload, answer: Answer, plan: SyncPlan) -> Outcome:
+    def _taken(self, placed: Placed, upload: Upload) -> Placed:
         upload.join(LAST_WORD)
         if upload.target is None or placed.id != upload.target.id:
             raise misunderstood("it placed another tree than the one that was sent")
         self._keep_base(upload.target)
+        return placed
+
+    def _placed(self, placed: Placed, upload: Upload, answer: Answer, plan: SyncPlan) -> Outcome:
+        assert upload.target is not None  # noqa: S101 - it was taken
         told = self._past.plan or plan
         self._emit(
             Synced(
                 SyncResult(
-                    replace(told, files=len(upload.target.entries), adopted=placed.adopted),
+                    replace(told, files=len(upload.target), adopted=placed.adopted),
                     up_to_date=False,
-                    wire_bytes=self._past.wire_bytes + upload.wire_bytes,
+                    wire_bytes=self._past.wire_bytes,
                     kept=(*answer.kept, *placed.kept),
                     resumed_bytes=placed.resumed,
                 )

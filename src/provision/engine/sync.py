@@ -54,6 +54,8 @@ class SyncGoal:
     base_key: str = ""
     """Names the host's tree in `bases`."""
     bases: Bases | None = None
+    about: Callable[[], Origin] | None = None
+    """Returns the origin with all that is to be known of it; asked when something is sent, while it is on its way."""
     take_over: bool = False
     dry_run: bool = False
     rehash: bool = False

@@ -28,6 +28,17 @@ def is_ours(answer: Answer, origin: Origin) -> bool:
     return owner is None or (owner.client, owner.root) == (origin.client, printable(origin.root, 300))
 
 
+def is_older(answer: Answer, origin: Origin) -> bool:
+    """Whether the host has the tree recorded as that of another commit or branch."""
+    owner = answer.owner
+    known = (owner.commit, owner.branch) if owner is not None else None
+    return origin.commit is not None and known != (printable(origin.commit, 300), _shown(origin.branch))
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else printable(text, 300)
+
+
 def refuse_other_owner(answer: Answer, origin: Origin) -> None:
     """Raise `StepFailedError` where the tree is another's."""
     owner = answer.owner

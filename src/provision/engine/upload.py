@@ -46,6 +46,7 @@ class Upload:
         codec: str,
         partial: Mapping[str, int],
         settled: Callable[[], tuple[Manifest, Sequence[bytes]]],
+        about: Callable[[], bytes],
     ) -> None:
         self._conversation = conversation
         self._archive = archive
@@ -53,6 +54,8 @@ class Upload:
         self._codec = codec
         self._partial = partial
         self._settled = settled
+        self._about = about
+        self._said = b""
         self._out: list[bytes] = []
         self._out_size = 0
         self._spoke = time.monotonic()
@@ -96,6 +99,8 @@ class Upload:
 
     def _send_all(self) -> None:
         coder = encoder(self._codec)
+        asking = threading.Thread(target=self._ask, name="provision-origin", daemon=True)
+        asking.start()
         self._put(wire.start(self._codec))
         if self._head:
             self._code(coder.write(self._head) + coder.end())
@@ -114,6 +119,9 @@ class Upload:
             except OSError as error:
                 raise ChangedError(os.fsdecode(big.path)) from error
         target, gone = self._settled()
+        asking.join()
+        if self._said:
+            self._put(wire.block(b"O", self._said))
         tail = b"".join(map(wire.remove_record, gone)) + wire.end_record(bytes.fromhex(target.id))
         self._code(coder.write(tail) + coder.end())
         # An empty piece ends the stream: a decoder that reads ahead waits for no more.
@@ -121,6 +129,9 @@ class Upload:
         self._flush()
         self._conversation.finish()
         self.target = target
+
+    def _ask(self) -> None:
+        self._said = self._about()
 
     def _send_big(self, big: Big) -> None:
         path, kind, size, sha256 = big

@@ -29,6 +29,8 @@ class Owner:
     client: str
     root: str
     who: str
+    commit: str | None = None
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,9 @@ def _owner(value: object) -> Owner | None:
         return None
     if not isinstance(value, dict):
         raise WireError("an owner that is none")
-    return Owner(*(printable(_text(value.get(name, "")), 300) for name in ("client", "root", "who")))
+    whose = [printable(_text(value.get(name, "")), 300) for name in ("client", "root", "who")]
+    where = [None if value.get(name) is None else printable(_text(value[name]), 300) for name in ("commit", "branch")]
+    return Owner(*whose, *where)
 
 
 def _kept(value: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
-from dataclasses import dataclass
+from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MAGIC = b"PVM1"
 FILE = 1
@@ -22,6 +23,10 @@ MOST_ENTRIES = 2_000_000
 
 _HEAD = struct.Struct("<4sIQ")
 _RECORD = struct.Struct("<BQ32s")
+_NO_PATH = re.compile(
+    # A name that is empty, "." or "..", or too long; our own folder at the top. In front of each path stands a NUL.
+    rb"[\0/]\.{0,2}[\0/]|[^\0/]{%d}|\0\.provision[\0/]" % (LONGEST_NAME + 1)
+)
 
 
 class Entry(NamedTuple):
@@ -35,22 +40,43 @@ class Entry(NamedTuple):
     """Of the content; of a link, of its target. 32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
 class Manifest:
-    """A tree: entries by path (bytes, relative, ``/`` between names), in the order of the paths' bytes."""
+    """A tree: its entries by path (bytes, relative, ``/`` between names), in the order of the paths' bytes.
 
-    entries: Mapping[bytes, Entry]
-    blob: bytes
-    """The canonical form: magic, count, the paths each with a NUL behind, then the fixed records."""
+    The canonical form is `blob`: magic, count, the paths each with a NUL behind, then the fixed records. The entries
+    are made of it when they are first asked for: where two trees are the same, their digests say so.
+    """
+
+    __slots__ = ("_entries", "blob", "id")
+
+    def __init__(self, blob: bytes, entries: Mapping[bytes, Entry] | None = None) -> None:
+        self.blob = blob
+        self.id = hashlib.sha256(blob).hexdigest()
+        """The digest that names the tree: 64 hexadecimal digits."""
+        self._entries = entries
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and self.blob == other.blob
+
+    def __hash__(self) -> int:
+        return hash(self.blob)
+
+    def __len__(self) -> int:
+        return int(_HEAD.unpack_from(self.blob)[1])
 
     @classmethod
     def of(cls, entries: Mapping[bytes, Entry]) -> Manifest:
         """Return the manifest of these entries, whatever their order."""
         ordered = {path: entries[path] for path in sorted(entries)}
-        names = b"".join(path + b"\0" for path in ordered)
-        pack = _RECORD.pack
-        records = b"".join(pack(*entry) for entry in ordered.values())
-        return cls(ordered, _HEAD.pack(MAGIC, len(ordered), len(names)) + names + records)
+        kinds, sizes, hashes = zip(*ordered.values(), strict=True) if ordered else ((), (), ())
+        return cls(_packed(list(ordered), kinds, sizes, hashes), ordered)
+
+    @classmethod
+    def of_columns(
+        cls, paths: Sequence[bytes], kinds: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]
+    ) -> Manifest:
+        """Return the manifest of entries whose paths are in order, given by columns."""
+        return cls(_packed(paths, kinds, sizes, hashes))
 
     @classmethod
     def parse(cls, blob: bytes) -> Manifest:
@@ -64,25 +90,36 @@ class Manifest:
         magic, count, length = _HEAD.unpack_from(blob)
         if magic != MAGIC or count > MOST_ENTRIES or len(blob) != _HEAD.size + length + count * _RECORD.size:
             raise ValueError("not a manifest: its head does not fit")
-        names = blob[_HEAD.size : _HEAD.size + length].split(b"\0")
-        if names.pop() != b"" or len(names) != count:
+        joined = blob[_HEAD.size : _HEAD.size + length]
+        if joined.count(b"\0") != count or joined[-1:] not in {b"", b"\0"}:
             raise ValueError("not a manifest: its names do not fit")
-        previous = b""
-        for name in names:
-            if name <= previous:
-                raise ValueError("not a manifest: its paths are not in order")
-            previous = name
-            check_path(name)
-        records = map(Entry._make, _RECORD.iter_unpack(blob[_HEAD.size + length :]))
-        entries = dict(zip(names, records, strict=True))
-        if any(entry.kind not in KINDS for entry in entries.values()):
+        wrong = _NO_PATH.search(b"\0" + joined)
+        if wrong:
+            raise ValueError(f"not a path in a tree: {wrong.group()[:60]!r}")
+        names = joined.split(b"\0")[:-1]
+        if any(map(ge, names, names[1:])):
+            raise ValueError("not a manifest: its paths are not in order")
+        if names and max(map(len, names)) > LONGEST_PATH:
+            raise ValueError("not a path in a tree: too long")
+        if not KINDS.issuperset(blob[_HEAD.size + length :: _RECORD.size]):
             raise ValueError("not a manifest: an entry of no known kind")
-        return cls(entries, blob)
+        return cls(blob)
 
     @property
-    def id(self) -> str:
-        """The digest that names the tree: 64 hexadecimal digits."""
-        return hashlib.sha256(self.blob).hexdigest()
+    def entries(self) -> Mapping[bytes, Entry]:
+        """The entries by path, in the order of the paths."""
+        if self._entries is None:
+            _, _, length = _HEAD.unpack_from(self.blob)
+            names = self.blob[_HEAD.size : _HEAD.size + length].split(b"\0")[:-1]
+            records = map(Entry._make, _RECORD.iter_unpack(self.blob[_HEAD.size + length :]))
+            self._entries = dict(zip(names, records, strict=True))
+        return self._entries
+
+
+def _packed(paths: Sequence[bytes], kinds: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]) -> bytes:
+    names = b"\0".join(paths) + b"\0" if paths else b""
+    records = b"".join(map(_RECORD.pack, kinds, sizes, hashes))
+    return _HEAD.pack(MAGIC, len(paths), len(names)) + names + records
 
 
 def check_path(path: bytes) -> None:

@@ -159,6 +159,12 @@ class TreeSource:
             scan.learn(position, entry.sha256, content.stat)
 
     def _settle(self, scan: Scan, found: dict[bytes, Entry | None]) -> None:
+        hashes = [one for one in scan.hashes if one is not None]
+        if not found and len(hashes) == len(scan.paths):
+            self._manifest = Manifest.of_columns(scan.paths, scan.kinds, scan.sizes, hashes)
+            self._known.set()
+            scan.save()
+            return
         entries: dict[bytes, Entry] = {}
         for path, kind, size, sha256 in zip(scan.paths, scan.kinds, scan.sizes, scan.hashes, strict=True):
             entry = found.get(path) if path in found else Entry(kind, size, sha256 or b"")

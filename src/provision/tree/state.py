@@ -11,8 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from provision.sync.manifest import Manifest
-
 LARGEST = 1 << 30
 _CLIENT = re.compile(r"[0-9a-f]{32}")
 
@@ -81,15 +79,9 @@ class TreeState:
         """Remember answers; return a note where that cannot be."""
         return write_whole(os.fsencode(self.folder / "answers.json"), json.dumps(answers, indent=1).encode() + b"\n")
 
-    def base(self, key: str) -> Manifest | None:
-        """Return what a host had after the last sync; the key is that of `base_key`."""
-        blob = _read(self.folder / "base" / key)
-        if blob is None:
-            return None
-        try:
-            return Manifest.parse(blob)
-        except ValueError:
-            return None
+    def base(self, key: str) -> bytes | None:
+        """Return the manifest that a host had after the last sync, unread; the key is that of `base_key`."""
+        return _read(self.folder / "base" / key)
 
     def save_base(self, key: str, blob: bytes) -> str | None:
         """Remember the manifest that a host has now; return a note where that cannot be."""

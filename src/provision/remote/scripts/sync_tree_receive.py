@@ -22,7 +22,7 @@ def receive(known, client, codec, blocks):
     tree = known.tree
     refuse_other_owner(tree, known.request)
     staging = Staging(known, client)
-    stream = Stream(decoded(codec, data_of(blocks)))
+    stream = Stream(decoded(codec, data_of(with_origin(blocks, known.request))))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
     try:
@@ -63,6 +63,19 @@ def receive(known, client, codec, blocks):
     except LostError:
         pass
     write_stamps(tree, delta.target, delta.stamps_now())
+
+
+def with_origin(blocks, request):
+    """Take out what the client says of where the tree comes from, which it found out while it was sending."""
+    for kind, payload in blocks:
+        if kind != b"O":
+            yield kind, payload
+            continue
+        try:
+            said = json.loads(payload.decode())
+            request["origin"].update((name, said[name]) for name in ("commit", "branch", "dirty"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise SyncError("protocol", "not an origin: %s" % error) from None
 
 
 def leave(*_):
