@@ -112,7 +112,7 @@ class Attempt:
             host = self._host_manifest(exchange, answer, target)
             staged = _parsed(self._received(exchange, b"S")) if answer.staged else EMPTY
             delta = _delta(host, answer, target, staged)
-            sizes, paths = [target.entries[path].size for path in delta.send], list(target.entries)
+            sizes, paths = [target.entry(path).size for path in delta.send], list(target.records)
         if not answer.id and not self._goal.take_over:
             sync_limits.refuse_strangers(answer, paths)
         plan = delta.plan(answer.tree, len(paths), sum(sizes))
@@ -160,7 +160,8 @@ class Attempt:
         if answer.id == target.id:
             return target
         if answer.id == self._base_id and self._base is not None:
-            return _parsed(self._base)
+            # Our own file, whose digest is the one that was asked for.
+            return Manifest(self._base)
         if answer.id == self._asked:
             raise misunderstood("a tree that it does not have")
         manifest = _parsed(self._received(exchange, b"M"))
@@ -318,6 +319,6 @@ def _settled(source: TreeSource, archive: Archive, host: Manifest) -> tuple[Mani
             entries[path] = entry
             continue
         entries.pop(path, None)
-        if path in host.entries:
+        if path in host.records:
             gone.append(path)
     return Manifest.of(entries), gone

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from provision.model.sync import Origin
     from provision.sync.answers import Answer
     from provision.sync.delta import Delta
-    from provision.sync.manifest import Manifest
+    from provision.sync.manifest import Entry, Manifest
 
 NAMED = 5
 """Names that a message lists."""
@@ -60,18 +60,20 @@ def refuse_strangers(answer: Answer, paths: Iterable[bytes]) -> None:
         )
 
 
+def _there_in_part(answer: Answer, entry: Entry) -> int:
+    """Return the bytes of a file that an earlier, broken sync brought."""
+    return min(answer.partial.get(entry.sha256.hex(), 0), entry.size)
+
+
 def judge_room(answer: Answer, delta: Delta, sizes: Sequence[int], target: Manifest | None) -> None:
     """Raise `StepFailedError` where the host's disk cannot hold what would come.
 
     `sizes` are those of what is sent; without a `target` hashes are not known yet, and so not what is there in part.
     """
-    entries = target.entries if target is not None else {}
-    needed = room([*sizes, *(entries[path].size for path, _ in delta.copied)])
-    needed -= sum(
-        min(answer.partial.get(entries[path].sha256.hex(), 0), entries[path].size)
-        for path in delta.send
-        if path in entries
-    )
+    needed = room(sizes)
+    if target is not None:
+        needed += room(target.entry(path).size for path, _ in delta.copied)
+        needed -= sum(_there_in_part(answer, target.entry(path)) for path in delta.send)
     place = printable(answer.tree)
     if answer.free_bytes is not None and needed > answer.free_bytes:
         raise StepFailedError(

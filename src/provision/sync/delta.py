@@ -43,12 +43,11 @@ class Delta:
 
     def records(self, target: Manifest) -> bytes:
         """Return the records that carry no content; they go first, so that what is staged is soon accounted for."""
-        entries = target.entries
-        parts = [wire.staged_record(entries[path].kind, path) for path in self.staged]
+        parts = [wire.staged_record(target.entry(path).kind, path) for path in self.staged]
         for path, source in self.copied:
-            kind, size, sha256 = entries[path]
+            kind, size, sha256 = target.entry(path)
             parts.append(wire.copy_record(kind, path, source, size, sha256))
-        parts.extend(wire.mode_record(entries[path].kind, path) for path in self.modes)
+        parts.extend(wire.mode_record(target.entry(path).kind, path) for path in self.modes)
         parts.extend(wire.remove_record(path) for path in self.removed)
         return b"".join(parts)
 
@@ -72,24 +71,22 @@ def between(host: Manifest, changed: Mapping[bytes, str], target: Manifest, stag
     Raises:
         ValueError: something changed that the host does not have.
     """
-    if any(path not in host.entries for path in changed):
+    have, want = host.records, target.records
+    if any(path not in have for path in changed):
         raise ValueError("a path changed that is none of the host's")
-    have, want = host.entries, target.entries
     send: list[bytes] = []
     used: list[bytes] = []
     modes: list[bytes] = []
-    for path, entry in want.items():
-        there = have.get(path)
-        how = changed.get(path) if changed else None
-        if there == entry and how is None:
-            continue
-        if how in (None, "mode") and there is not None and _same_content(there, entry):
+    different = {path for path, record in want.items() if have.get(path) != record}
+    for path in sorted(different.union(path for path in changed if path in want)):
+        there, entry = (host.entry(path) if path in have else None), target.entry(path)
+        if changed.get(path) in (None, "mode") and there is not None and _same_content(there, entry):
             modes.append(path)
-        elif staged.entries.get(path) == entry:
+        elif staged.records.get(path) == want[path]:
             used.append(path)
         else:
             send.append(path)
-    copied = _copies(host, changed, want, send)
+    copied = _copies(host, changed, target, send)
     copies = {path for path, _ in copied}
     removed = tuple(path for path in have if path not in want)
     touched = {*send, *used, *copies, *removed}
@@ -119,9 +116,10 @@ def _same_content(there: Entry, entry: Entry) -> bool:
 
 
 def _copies(
-    host: Manifest, changed: Mapping[bytes, str], want: Mapping[bytes, Entry], send: list[bytes]
+    host: Manifest, changed: Mapping[bytes, str], target: Manifest, send: list[bytes]
 ) -> list[tuple[bytes, bytes]]:
-    wanted = {want[path][1:] for path in send if want[path].size >= COPY and want[path].kind != LINK}
+    want = {path: target.entry(path) for path in send}
+    wanted = {entry[1:] for entry in want.values() if entry.size >= COPY and entry.kind != LINK}
     if not wanted:
         return []
     sources: dict[tuple[int, bytes], bytes] = {}

@@ -43,17 +43,18 @@ class Entry(NamedTuple):
 class Manifest:
     """A tree: its entries by path (bytes, relative, ``/`` between names), in the order of the paths' bytes.
 
-    The canonical form is `blob`: magic, count, the paths each with a NUL behind, then the fixed records. The entries
-    are made of it when they are first asked for: where two trees are the same, their digests say so.
+    The canonical form is `blob`: magic, count, the paths each with a NUL behind, then the fixed records. What is in it
+    is taken apart when it is first asked for: where two trees are the same, their digests say so.
     """
 
-    __slots__ = ("_entries", "blob", "id")
+    __slots__ = ("_entries", "_records", "blob", "id")
 
     def __init__(self, blob: bytes, entries: Mapping[bytes, Entry] | None = None) -> None:
         self.blob = blob
         self.id = hashlib.sha256(blob).hexdigest()
         """The digest that names the tree: 64 hexadecimal digits."""
         self._entries = entries
+        self._records: dict[bytes, bytes] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Manifest) and self.blob == other.blob
@@ -109,11 +110,23 @@ class Manifest:
     def entries(self) -> Mapping[bytes, Entry]:
         """The entries by path, in the order of the paths."""
         if self._entries is None:
-            _, _, length = _HEAD.unpack_from(self.blob)
-            names = self.blob[_HEAD.size : _HEAD.size + length].split(b"\0")[:-1]
-            records = map(Entry._make, _RECORD.iter_unpack(self.blob[_HEAD.size + length :]))
-            self._entries = dict(zip(names, records, strict=True))
+            self._entries = {path: Entry._make(_RECORD.unpack(record)) for path, record in self.records.items()}
         return self._entries
+
+    @property
+    def records(self) -> Mapping[bytes, bytes]:
+        """The packed entries by path: equal where the entries are, and had in a fraction of the time."""
+        if self._records is None:
+            _, _, length = _HEAD.unpack_from(self.blob)
+            start, size = _HEAD.size + length, _RECORD.size
+            names = self.blob[_HEAD.size : start].split(b"\0")[:-1]
+            ends = range(start + size, len(self.blob) + 1, size)
+            self._records = {name: self.blob[end - size : end] for name, end in zip(names, ends, strict=True)}
+        return self._records
+
+    def entry(self, path: bytes) -> Entry:
+        """Return one entry; raises `KeyError`."""
+        return Entry._make(_RECORD.unpack(self.records[path]))
 
 
 def _packed(paths: Sequence[bytes], kinds: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]) -> bytes:

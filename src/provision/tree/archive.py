@@ -188,9 +188,9 @@ class TreeSource:
         manifest = self._manifest
         learn = None
         if manifest is not None:
-            which = manifest.entries if paths is None else paths
+            which = manifest.records if paths is None else paths
             wanted: list[tuple[bytes, int, Entry | None]] = [
-                (path, manifest.entries[path].kind, manifest.entries[path]) for path in which
+                (path, entry.kind, entry) for path, entry in ((path, manifest.entry(path)) for path in which)
             ]
         else:
             wanted = [

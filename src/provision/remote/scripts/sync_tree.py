@@ -10,6 +10,7 @@ payload``. Next to the tree's files stands the folder ``.provision`` with all th
 # ruff: noqa: F821, PTH
 
 MOST_TOP = 1000
+SOON = 0.02
 UNLIMITED = 1 << 53
 """Files that a file system takes which does not count them (btrfs)."""
 
@@ -116,6 +117,9 @@ def converse(request, client):
         os.close(held)
     if renewed and tree.writes:
         write_stamps(tree, manifest, stamps)
+    # A client that does not leave at once is about to send a delta: what takes it is made ready meanwhile.
+    if tree.writes and not select.select([0], [], [], SOON)[0]:
+        load_late()
     blocks = client.blocks()
     kind, payload = next(blocks, (None, None))
     if kind == b"J" and tree.writes:
