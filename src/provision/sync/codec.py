@@ -33,6 +33,10 @@ _RAW_MOST = 128 << 10
 _RAW_LAST = b"\x01\x00\x00"
 
 
+GATHERED = 256 << 10
+"""Bytes that are compressed at once: each call of the library costs as much as a small file."""
+
+
 class Encoder(Protocol):
     """Makes a coded stream, piece by piece."""
 
@@ -70,14 +74,22 @@ class _Zstd:
         self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=False)
         self._frame: zstandard.ZstdCompressionObj | None = None
         self._raw = False
+        self._gathered: list[bytes] = []
+        self._size = 0
 
     def write(self, data: bytes, *, raw: bool = False) -> bytes:
         if raw:
             return self._as_it_is(data)
         before = self.end() if self._raw else b""
+        self._gathered.append(data)
+        self._size += len(data)
+        return before + (self._compressed() if self._size >= GATHERED else b"")
+
+    def _compressed(self) -> bytes:
+        data, self._gathered, self._size = b"".join(self._gathered), [], 0
         if self._frame is None:
             self._frame = self._compressor.compressobj()
-        return before + self._frame.compress(data)
+        return self._frame.compress(data)
 
     def _as_it_is(self, data: bytes) -> bytes:
         parts = []
@@ -91,10 +103,11 @@ class _Zstd:
 
     def end(self) -> bytes:
         raw, self._raw = self._raw, False
-        frame, self._frame = self._frame, None
         if raw:
             return _RAW_LAST
-        return frame.flush() if frame is not None else b""
+        before = self._compressed() if self._gathered else b""
+        frame, self._frame = self._frame, None
+        return before + (frame.flush() if frame is not None else b"")
 
 
 class _Gzip:
