@@ -121,8 +121,11 @@ class Desk:
 
     folder: Path
     events: list[Event] = field(default_factory=list)
+    stop: Stop = field(default_factory=Stop)
+    emit: Any = None
 
     def __post_init__(self) -> None:
+        self.emit = self.events.append
         self.there.mkdir()
         self.here.mkdir()
 
@@ -140,7 +143,7 @@ class Desk:
         )
         found = link or NearLink(self.there)
         environ = {"HOME": str(self.folder), "XDG_STATE_HOME": str(self.folder / "state")}
-        return Puller(wish, found, self.events.append, Stop(), environ=environ, umask=0o022).run()  # type: ignore[arg-type]
+        return Puller(wish, found, self.emit, self.stop, environ=environ, umask=0o022).run()  # type: ignore[arg-type]
 
 
 def message(kind: bytes, payload: bytes) -> bytes:

@@ -25,6 +25,7 @@ from provision.project import find_root
 from provision.report.amounts import counted
 from provision.report.display import one_line
 from provision.report.exit_code import CODES
+from provision.report.log import RunLog
 from provision.sync.pulling import MOST_ENTRIES, MOST_LISTED
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ EXAMPLES = """\
 """
 LIVE, PLAIN = 0.25, 10.0
 """Seconds between two words on how far it is: on a terminal, and elsewhere."""
+SHORTEST_SECRET = 6
 SHOWN = 20
 """Paths that are shown of those that did not come."""
 
@@ -52,7 +54,8 @@ SHOWN = 20
 class Screen:
     """Says on stderr how far it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._at = time.monotonic()
         self._open = False
@@ -76,7 +79,7 @@ class Screen:
 
     def _progress(self, event: SyncProgress) -> None:
         now = time.monotonic()
-        if now - self._at < (LIVE if self._terminal else PLAIN):
+        if self._quiet or now - self._at < (LIVE if self._terminal else PLAIN):
             return
         self._at = now
         text = (
@@ -132,7 +135,7 @@ def main(name: str, argv: list[str]) -> int:
     )
     umask = os.umask(0o077)
     os.umask(umask)
-    screen, stop = Screen(), Stop()
+    screen, stop = Screen(quiet=asked.json), Stop()
     asking = Asking(stop)
     how = through(asking, settings(asked.host_keys))
     done: list[Pulled] = []
@@ -156,18 +159,35 @@ def main(name: str, argv: list[str]) -> int:
         return (Outcome.CHANGED if pulled.tally.files else Outcome.CONVERGED), ()
 
     finished = HostFinished(Outcome.CRASHED)
+    log = RunLog.open(name, argv, os.environ, secrets=_secrets(host))
     with stopping(stop, _Pressed(screen)):
         asking.begin(nullcontext)
         for told in run_fleet(hosts, work, stop, forks=1, fail_fast=False):
+            log.take(told)
             screen.take(told.event)
             if isinstance(told.event, HostFinished):
                 finished = told.event
     screen.close()
+    log.close()
     code = finished.failure.exit_code if finished.failure is not None else CODES[finished.outcome]
     if asked.json:
         print(json.dumps(document(host.name, code, finished, done[0] if done else None)))
     _tell(screen, host.name, finished, done[0] if done else None, quiet=asked.json)
+    _tell_log(screen, log, finished)
     return code
+
+
+def _tell_log(screen: Screen, log: RunLog, finished: HostFinished) -> None:
+    if log.problem:
+        screen.say(log.problem)
+    elif finished.failure is not None:
+        screen.say(f"log:  {log.path}")
+
+
+def _secrets(host: Host) -> list[str]:
+    """Return the texts that no log may show."""
+    found = [value for _, value in host.env if len(value) >= SHORTEST_SECRET]
+    return [*found, *filter(None, [os.environ.get("PROVISION_SSH_PASSWORD")])]
 
 
 def _named(text: str) -> tuple[str, str]:

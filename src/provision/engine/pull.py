@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LOSSES = 5
 """Links that may be lost in a row without anything coming in between."""
+AGAIN = "run the same command again: it goes on where it was"
+IN_PARTS = "the list of what is there never came whole: pull one folder of it at a time, or a pattern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class Puller:
             self._connected()
         except BadMessageError as error:
             raise StepFailedError(
-                f"the host sends what cannot be: {error}", hint="nothing of it is kept; is it the host that you mean?"
+                f"the host sends what cannot be: {error}",
+                hint="files that came whole stay, and so does the unfinished part of a large one; "
+                "is it the host that you mean?",
             ) from error
         finally:
             if self._fetcher is not None:
@@ -111,7 +115,7 @@ class Puller:
                 if losses >= LOSSES:
                     raise UnreachableError(
                         f"the link was lost {LOSSES} times in a row without bringing anything: {error.message}",
-                        hint="run the same command again: it goes on where it was",
+                        hint=AGAIN if self._fetcher is not None else IN_PARTS,
                     ) from error
                 self._emit(LinkLost(error.message))
                 self._link.reconnect()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SILENCE = 60.0
 """Seconds without a byte after which the program counts as lost; it gives a sign of life every few seconds."""
+WAIT = 1.0
+"""Seconds of one look at the link."""
 STALL = 120.0
 LEAST = 4096
 """Bytes that must come in `STALL` seconds, or be read again on the host: less would take for ever."""
@@ -35,7 +37,8 @@ class Stream:
         self._stop = stop
         self._messages = Messages()
         self._waiting: deque[tuple[bytes, bytes]] = deque()
-        self._heard = self._since = time.monotonic()
+        # Of the clock, only waiting counts: we may have been busy with a large file of ours, or suspended.
+        self._silent = self._waited = 0.0
         self._came = 0
         self._read_again = 0
         self.bytes = 0
@@ -84,19 +87,22 @@ class Stream:
             timer.cancel()
 
     def _receive(self) -> None:
-        data = self._conversation.receive(1.0)
-        now = time.monotonic()
+        begin = time.monotonic()
+        data = self._conversation.receive(WAIT)
+        spent = min(time.monotonic() - begin, 2 * WAIT)
+        self._waited += spent
+        self._silent += spent
         if data:
-            self._heard = now
+            self._silent = 0.0
             self.bytes += len(data)
             self._came += len(data)
             self._waiting.extend(self._messages.feed(data))
-        elif now - self._heard > SILENCE:
+        elif self._silent > SILENCE:
             raise LinkLostError(f"the program on the host has said nothing for {SILENCE:.0f} s")
-        if now - self._since > STALL:
+        if self._waited > STALL:
             if self._came < LEAST:
                 raise UnreachableError(f"the host sends hardly anything: {self._came} bytes in {STALL:.0f} s")
-            self._since, self._came = now, 0
+            self._waited, self._came = 0.0, 0
 
 
 def told(payload: bytes) -> StepFailedError:

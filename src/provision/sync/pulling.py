@@ -24,6 +24,7 @@ host answers in that order. An offset of the whole size asks for the hash alone.
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import json
 import struct
 import zlib
@@ -238,11 +239,13 @@ def alike(entries: list[Listed]) -> frozenset[bytes]:
     """Return the paths that are an earlier one's on a file system where ``A`` and ``a`` are the same."""
     import unicodedata
 
-    first: dict[str, bytes] = {}
+    # Hashes, as a path can be six times as large in this form.
+    first: dict[bytes, bytes] = {}
     later: set[bytes] = set()
     for one in entries:
         plain = unicodedata.normalize("NFC", one.path.decode("utf-8", "surrogateescape").casefold())
-        if first.setdefault(plain, one.path) != one.path:
+        key = hashlib.sha256(plain.encode("utf-8", "surrogateescape")).digest()
+        if first.setdefault(key, one.path) != one.path:
             later.add(one.path)
     return frozenset(later)
 
