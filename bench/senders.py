@@ -67,9 +67,9 @@ def sync(stage: Stage, fleet: Fleet, tree: Tree) -> Sender:
     memory = stage.laptop.home / ".local/state/provision/sync"
     there = f"{host.home}/work/{tree.folder.name}"
     proves: dict[Work, Callable[[str], bool]] = {
-        "first upload": lambda text: f"{tree.size:,} files sent" in text,
+        "first upload": lambda text: f"first sync: {tree.size:,} files, " in text,
         "nothing changed": lambda text: f"up to date ({tree.size:,} files)" in text,
-        "one file changed": lambda text: " 1 sent (" in text,
+        "one file changed": lambda text: ": 1 file sent (" in text,
     }
     return Sender("provision sync", argv, stage.env, host, tree, there, memory, proves)
 

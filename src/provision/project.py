@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "provision.yaml"
-_ROOT_MARKS = ("pyproject.toml", "environment.yml", "environment.yaml", "requirements.txt")
+ROOT_MARKS = ("pyproject.toml", "environment.yml", "environment.yaml", "requirements.txt")
+ROOT_FILES = (FILE_NAME, *ROOT_MARKS)
+"""Files any of which makes a folder a project's root, as `.git` does."""
 _ENVIRONMENT_FILES = ("environment.yml", "environment.yaml", "requirements.txt")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -153,7 +155,7 @@ def find_root(start: Path) -> Path | None:
     for folder in (start, *start.parents):
         if (folder / FILE_NAME).is_file() or (folder / ".git").exists():
             return folder
-        if marked is None and any((folder / one).is_file() for one in _ROOT_MARKS):
+        if marked is None and any((folder / one).is_file() for one in ROOT_MARKS):
             marked = folder
     return marked
 

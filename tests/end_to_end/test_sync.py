@@ -43,7 +43,7 @@ def test_the_project_is_there_and_a_second_sync_has_nothing_to_do(box: LabHost, 
     first = laptop.type("sync")
     assert first.code == 0, first
     assert f"gpu-box (ubuntu@{box.address}:22): ~/work/mymodel" in first.err
-    assert "files sent" in first.out, first
+    assert "gpu-box: first sync: " in first.out, first
     assert f"-> {TREE}" in first.out, first
     assert content(box, "train.py") == "print('one')\n"
     assert box.run(f"test -e {TREE}/data").returncode == 1
@@ -55,7 +55,7 @@ def test_the_project_is_there_and_a_second_sync_has_nothing_to_do(box: LabHost, 
     (laptop.project / "train.py").write_text("print('two')\n")
     (laptop.project / "notes.txt").unlink()
     third = laptop.type("sync")
-    assert third.out.startswith("gpu-box: 1 sent, 1 removed (13 B in "), third
+    assert third.out.startswith("gpu-box: 1 file sent, 1 removed (13 B in "), third
     assert content(box, "train.py") == "print('two')\n"
     assert box.run(f"test -e {TREE}/notes.txt").returncode == 1
 

@@ -127,14 +127,18 @@ def test_without_git_a_work_tree_cannot_be_listed(root: Path, monkeypatch: pytes
     assert caught.value.hint == "install git"
 
 
-def test_what_git_cannot_read_is_noted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_git_cannot_read_is_an_error_as_it_would_count_as_removed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(root, ".git/HEAD", "a")
     warning = "could not open directory 'data/': Permission denied"
     write(root.parent, "git", content=f"#!/bin/sh\nprintf 'a\\0'\necho \"warning: {warning}\" >&2\n".encode())
     (root.parent / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(root.parent), prepend=":")
-    scan = scan_tree(root)
-    assert (scan.paths, scan.notes) == ([b"a"], [f"git: {warning}"])
+    with pytest.raises(UsageError, match="data: Permission denied"):
+        scan_tree(root)
+    write(root, ".provisionignore", content=b"/data/\n")
+    assert scan_tree(root).paths == [b"a"]
 
 
 def test_a_damaged_index_is_explained(root: Path) -> None:

@@ -48,7 +48,7 @@ class Consent:
             if self._answers is None:
                 self._answers = Answers.of(self._state.answers())
             lasting = self._lasting(plan, scan)
-            removal = removal_concern(host, plan.removed, plan.files, len(plan.sent))
+            removal = removal_concern(host, plan.removed, plan.files, plan.had)
             concerns = [*lasting, *([removal] if removal is not None else [])]
             if not concerns:
                 return

@@ -18,7 +18,10 @@ from provision.cli.workspace import through
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.engine.sync import Syncer, SyncGoal, sync_once
+from provision.errors import ProvisionError, UsageError
+from provision.events import Synced
 from provision.model.sync import Origin
+from provision.project import ROOT_FILES
 from provision.ssh.libraries import load_ssh_libraries
 from provision.tree.archive import TreeSource
 from provision.tree.head import head
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from provision.events import Emit
+    from provision.events import Emit, Event
     from provision.model.host import Host
     from provision.model.link import Link
     from provision.model.plan import Outcome
@@ -78,6 +81,7 @@ class SyncRun:
         self._project = project
         self._hosts = hosts
         self._routes = routes
+        self._marks = [one for one in (project.root / name for name in (".git", *ROOT_FILES)) if os.path.lexists(one)]
         self._state = TreeState.of(project.root)
         self._bases = Bases(self._state)
         self._stop = Stop()
@@ -90,9 +94,10 @@ class SyncRun:
 
     def run(self) -> int:
         """Sync every host, show what happens, and return the exit code."""
-        first = any(self._bases.load(self._key(host)) is None for host in self._hosts)
-        tree = TreeSource(self._scan, expect_first=first and not self._asked.dry_run)
+        bases = [self._bases.load(self._key(host)) for host in self._hosts]
+        tree = TreeSource(self._scan, expect_first=None in bases and not self._asked.dry_run)
         tree.start()
+        threading.Thread(target=self._foresee, args=(tree, bases), name="provision-foresee", daemon=True).start()
         load_ssh_libraries()
         watched = self._watched(tree) if self._asked.watch else None
 
@@ -120,6 +125,15 @@ class SyncRun:
             face.finish()
         return face.exit_code()
 
+    def _foresee(self, tree: TreeSource, bases: list[bytes | None]) -> None:
+        """Ask git early for what a changed tree's record will hold: else the end of a short transfer waits for it."""
+        try:
+            manifest = tree.manifest()
+        except ProvisionError:
+            return
+        if not self._asked.dry_run and any(base != manifest.blob for base in bases):
+            self._origin.about(tree)
+
     def goal(self, host: Host, tree: TreeSource) -> SyncGoal:
         """Return what is wanted of a host."""
 
@@ -146,6 +160,12 @@ class SyncRun:
         return base_key(host.name, host.user or "", host.address, host.port, _tree(host, self._project))
 
     def _scan(self) -> Scan:
+        if self._marks and not any(os.path.lexists(one) for one in self._marks):
+            # Removed, or no longer mounted: an empty folder would empty the hosts.
+            raise UsageError(
+                f"the project's folder is gone, or all that made it one: {self._project.root}",
+                hint="is it mounted, and were you in the right folder? Nothing was changed on the hosts",
+            )
         return scan_tree(
             self._project.root,
             include=self._project.include,
@@ -178,8 +198,16 @@ class SyncRun:
         watch_project(self._project, changes)
 
         def watched(host: Host, emit: Emit) -> Outcome:
-            def sync(tree: TreeSource, link: Link) -> Outcome:
-                return sync_once(link, self.goal(host, tree), tree, emit, self._stop)
+            def sync(tree: TreeSource, link: Link) -> tuple[Outcome, str]:
+                there = ""
+
+                def tell(event: Event) -> None:
+                    nonlocal there
+                    if isinstance(event, Synced):
+                        there = event.result.id
+                    emit(event)
+
+                return sync_once(link, self.goal(host, tree), tree, tell, self._stop), there
 
             watcher = Watcher(host.target, trees.of, sync, self._connect(host), changes=changes, emit=emit)
             return watcher.run(self._stop)

@@ -115,7 +115,7 @@ class Attempt:
             sizes, paths = [target.entry(path).size for path in delta.send], list(target.records)
         if not answer.id and not self._goal.take_over:
             sync_limits.refuse_strangers(answer, paths)
-        plan = delta.plan(answer.tree, len(paths), sum(sizes))
+        plan = replace(delta.plan(answer.tree, len(paths), sum(sizes)), first=not answer.id, had=len(host))
         if self._goal.dry_run:
             self._emit(SyncPlanned(plan))
             return Outcome.PENDING
@@ -174,7 +174,7 @@ class Attempt:
         done = self._past.plan
         # A link that broke after the last byte left it to the host to place what it had.
         plan = done or SyncPlan(answer.tree, len(target), (), (), 0)
-        self._emit(Synced(SyncResult(plan, done is None, self._past.wire_bytes, kept=answer.kept)))
+        self._emit(Synced(SyncResult(plan, done is None, self._past.wire_bytes, kept=answer.kept, id=target.id)))
         return Outcome.CHANGED if done is not None or answer.rolled_forward else Outcome.CONVERGED
 
     # -- what comes ------------------------------------------------------------------------------
@@ -258,6 +258,7 @@ class Attempt:
                 SyncResult(
                     replace(told, files=len(upload.target), adopted=placed.adopted),
                     up_to_date=False,
+                    id=upload.target.id,
                     wire_bytes=self._past.wire_bytes,
                     kept=(*answer.kept, *placed.kept),
                     resumed_bytes=placed.resumed,

@@ -130,18 +130,21 @@ def misunderstood(what: str) -> StepFailedError:
     )
 
 
+_HINTS = {
+    "owner": "--take-over makes the tree yours; what stands in the way is kept",
+    "space": "the old tree is as it was: make room there and run it again",
+    "io": "mend on the host what it names, and run the same command again",
+    "conflict": "the old tree is as it was",
+    "refused": "the old tree is as it was",
+}
+"""What to do where the host did not say."""
+
+
 def _failure(refusal: Refusal) -> ProvisionError | ChangedError:
     message, hint = refusal.message, refusal.hint
     if refusal.kind == "changed":
         return ChangedError(message)
     if refusal.kind == "busy":
         return BusyError(message, hint="run it again later, or use --wait")
-    if refusal.kind == "owner":
-        return StepFailedError(message, hint=hint or "--take-over makes the tree yours; what stands in the way is kept")
-    if refusal.kind == "space":
-        return StepFailedError(message, hint=hint or "the old tree is as it was: make room there and run it again")
-    if refusal.kind in {"conflict", "refused", "io"}:
-        return StepFailedError(message, hint=hint or "the old tree is as it was")
-    return StepFailedError(
-        message or "the host's receiver failed", hint=hint or "run with -v and report what it prints"
-    )
+    usual = _HINTS.get(refusal.kind, "run with -v and report what it prints")
+    return StepFailedError(message or "the host's receiver failed", hint=hint or usual)

@@ -126,7 +126,7 @@ class Watcher(Generic[T]):
     Args:
         target: The host as a person reads it.
         trees: Returns the project's state after so many changes; the same value for every host that asks.
-        sync: Brings the host to that state.
+        sync: Brings the host to that state; also returns the id of what it really brought: a project goes on changing.
         connect: Makes a connection.
         changes: What is waited for.
         emit: Takes events; each sync after the first begins with a HostStarted of its own.
@@ -136,7 +136,7 @@ class Watcher(Generic[T]):
         self,
         target: str,
         trees: Callable[[int], T],
-        sync: Callable[[T, Link], Outcome],
+        sync: Callable[[T, Link], tuple[Outcome, str]],
         connect: Callable[[], Link],
         *,
         changes: Changes,
@@ -209,8 +209,7 @@ class Watcher(Generic[T]):
             self._trouble = error
 
     def _bring(self, tree: T) -> None:
-        outcome = self._sync(tree, self._kept())
-        self._there = tree.id
+        outcome, self._there = self._sync(tree, self._kept())
         if self._link is not None:
             self._link.fresh = False
         if outcome is Outcome.CHANGED:

@@ -38,6 +38,10 @@ class SyncPlan:
     """Changed on the host since the last sync: kept aside there, then replaced or removed."""
     missing: tuple[str, ...] = ()
     """Put there by an earlier sync, and no longer there."""
+    first: bool = False
+    """No sync was ever there."""
+    had: int = 0
+    """Entries that earlier syncs had left there."""
     adopted: int = 0
     """Entries that were there already with the same content although no sync put them there."""
 
@@ -52,5 +56,7 @@ class SyncResult:
     """Sent over the link for the content, after compression."""
     kept: tuple[tuple[str, str], ...] = ()
     """Pairs of path, and where on the host its changed content is kept."""
+    id: str = ""
+    """The digest of the tree that is there now."""
     resumed_bytes: int = 0
     """Not sent again, because an earlier, broken sync had brought them there."""

@@ -22,6 +22,8 @@ SHOWN = 10
 """Paths of one kind that the result names."""
 LISTED = 50
 """Paths of one kind that `--dry-run` lists."""
+LONGEST = 200
+"""Characters of a path that are shown; `--json` has it whole."""
 
 
 def sync_lines(report: Report, style: Style, *, verbose: bool = False) -> Iterator[str]:
@@ -59,38 +61,50 @@ def host_lines(host: HostReport, style: Style, *, foresees: bool = False, verbos
 
 
 def what_was_done(host: HostReport, style: Style) -> str:
-    """Return ``up to date (20,000 files)``, ``3 sent, 1 removed (12 kB in 0.4 s)``, or the like."""
+    """Return ``up to date (20,000 files)``, ``3 files sent, 1 removed (12 kB in 0.4 s)``, or the like."""
     done = host.synced
     if done is None or done.up_to_date:
         count = f" ({files(done.plan.files)})" if done is not None else ""
         return style.green("up to date") + count
     plan, took = done.plan, duration(host.seconds)
-    if plan.sent and len(plan.sent) == plan.files and not plan.removed:
-        what = style.green(f"{files(plan.files)} sent")
-        return f"{what}, {_bytes(done)} in {took} -> {one_line(host.tree)}"
+    if plan.first:
+        what = f"{files(len(plan.sent))}, {_bytes(done)}" if plan.sent else "nothing had to be sent,"
+        return f"{style.green('first sync')}: {what} in {took} -> {path_shown(host.tree)}"
     amount = f"{sized(plan.bytes)} in {took}" if plan.bytes else took
-    return f"{style.green(_counts(plan))} ({amount})"
+    return f"{style.green(counts(plan))} ({amount})"
 
 
 def below(done: SyncResult, style: Style, *, verbose: bool = False) -> Iterator[str]:
     """Yield what was found on the host that nobody expected there."""
     plan = done.plan
-    kept = [f"{one_line(path)}; its version is kept at {one_line(where)}" for path, where in done.kept]
+    kept = [f"{path_shown(path)}; its version is kept at {path_shown(where)}" for path, where in done.kept]
     for line in _some(kept, SHOWN, verbose=verbose):
         yield f"{style.yellow('changed on the host since the last sync')}: {line}"
-    missing = [one_line(path) for path in plan.missing]
+    missing = [path_shown(path) for path in plan.missing]
     for line in _some(missing, SHOWN, verbose=verbose):
         yield f"{style.yellow('was gone on the host, and sent again')}: {line}"
     if plan.adopted:
-        yield f"{files(plan.adopted)} stood there already with the same content"
+        yield f"{files(plan.adopted)} {_were(plan.adopted)} there already with the same content"
     if done.resumed_bytes:
-        yield f"{sized(done.resumed_bytes)} were there from a sync that broke, and not sent again"
+        yield f"{sized(done.resumed_bytes)} had come with a sync that broke, and did not go again"
 
 
-def _counts(plan: SyncPlan) -> str:
-    parts = [f"{len(plan.sent):,} sent"] if plan.sent else []
-    parts += [f"{len(plan.removed):,} removed"] if plan.removed else []
-    return ", ".join(parts) or "recorded"
+def counts(plan: SyncPlan) -> str:
+    """Return ``3 files sent, 1 removed``, ``1 file removed``."""
+    parts = [f"{files(len(plan.sent))} sent"] if plan.sent else []
+    parts += [f"{len(plan.removed):,} removed" if parts else f"{files(len(plan.removed))} removed"] * bool(plan.removed)
+    return ", ".join(parts) or "nothing had to be sent"
+
+
+def path_shown(path: str) -> str:
+    """Return a path on one line, its middle left out where it is very long: no host fills the terminal with one."""
+    shown = one_line(path)
+    half = (LONGEST - len(" ... ")) // 2
+    return shown if len(shown) <= LONGEST else f"{shown[:half]} ... {shown[-half:]}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _bytes(done: SyncResult) -> str:
@@ -98,22 +112,24 @@ def _bytes(done: SyncResult) -> str:
 
 
 def _foreseen(name: str, plan: SyncPlan, style: Style, *, verbose: bool) -> Iterator[str]:
-    parts = [f"{len(plan.sent):,} to send ({sized(plan.bytes)})"] if plan.sent else []
-    parts += [f"{len(plan.removed):,} to remove"] if plan.removed else []
-    yield f"{name}: {', '.join(parts) or 'nothing to send'} -> {one_line(plan.tree)}"
+    parts = [f"{files(len(plan.sent))} to send ({sized(plan.bytes)})"] if plan.sent else []
+    parts += [f"{len(plan.removed):,} to remove" if parts else f"{files(len(plan.removed))} to remove"] * bool(
+        plan.removed
+    )
+    yield f"{name}: {', '.join(parts) or 'nothing to send'} -> {path_shown(plan.tree)}"
     kept = frozenset(plan.kept)
     changed = style.yellow("  (changed on the host: its version would be kept aside)")
     for mark, paths in ((style.green("+"), plan.sent), (style.red("-"), plan.removed)):
-        shown = [f"{mark} {one_line(one)}{changed if one in kept else ''}" for one in paths]
+        shown = [f"{mark} {path_shown(one)}{changed if one in kept else ''}" for one in paths]
         yield from (f"  {line}" for line in _some(shown, LISTED, verbose=verbose))
     if plan.adopted:
-        yield f"  {files(plan.adopted)} stand there already with the same content"
+        yield f"  {files(plan.adopted)} {'is' if plan.adopted == 1 else 'are'} there already with the same content"
 
 
 def _left_out(left_out: Sequence[tuple[str, str]], style: Style, *, verbose: bool) -> Iterator[str]:
     if left_out:
         yield f"left out here: {counted(len(left_out), 'path')}"
-        shown = [f"{one_line(path)}  {style.dim(f'({one_line(rule)})')}" for path, rule in left_out]
+        shown = [f"{path_shown(path)}  {style.dim(f'({one_line(rule)})')}" for path, rule in left_out]
         yield from (f"  {line}" for line in _some(shown, LISTED, verbose=verbose))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.events import LinkLost, Note, Synced, Waiting
 from provision.report.display import one_line, without_name
 from provision.report.duration import duration
-from provision.report.sync_lines import below
+from provision.report.sync_lines import below, counts, path_shown
 from provision.sync.sizes import files
 
 if TYPE_CHECKING:
@@ -59,8 +59,5 @@ class WatchLines:
 def _what(plan: SyncPlan) -> str:
     """Return ``train.py sent``, ``3 files sent, 1 removed``."""
     if len(plan.sent) + len(plan.removed) == 1:
-        return f"{one_line(plan.sent[0])} sent" if plan.sent else f"{one_line(plan.removed[0])} removed"
-    removed = f"{len(plan.removed):,}" if plan.sent else files(len(plan.removed))
-    parts = [f"{files(len(plan.sent))} sent"] if plan.sent else []
-    parts += [f"{removed} removed"] if plan.removed else []
-    return ", ".join(parts) or "recorded"
+        return f"{path_shown(plan.sent[0])} sent" if plan.sent else f"{path_shown(plan.removed[0])} removed"
+    return counts(plan)

@@ -120,17 +120,16 @@ def size_concerns(sizes: Mapping[str, int], answers: Answers) -> tuple[Concern, 
     return tuple(found)
 
 
-def removal_concern(host: str, removed: Iterable[str], left: int, sent: int) -> Concern | None:
+def removal_concern(host: str, removed: Iterable[str], left: int, had: int) -> Concern | None:
     """Return what to ask before most of a host's files go.
 
     Args:
         host: Its name.
         removed: Paths that would go.
         left: Files of the tree as it will be.
-        sent: How many of those are new there, or different.
+        had: Files that the last sync left there.
     """
     gone = sorted(removed)
-    had = len(gone) + max(0, left - sent)
     everything = bool(gone) and left == 0
     if not everything and (len(gone) <= LEAST_REMOVED or len(gone) * 2 <= had):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ from provision.tree.walk import SPECIAL, included, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from provision.tree.git import Listing
+
 PROVISIONIGNORE = b".provisionignore"
 GITIGNORE = b".gitignore"
 
+_CLOSED = re.compile(r"could not open directory '(.*)': (.*)$")
 _FILE = stat.S_IFREG
 _LINK = stat.S_IFLNK
 _FOLDER = stat.S_IFDIR
@@ -53,7 +57,7 @@ class Counted:
         if in_work_tree(self.root):
             git = start_listing(self.root)
             meanwhile()
-            self._take(self._answer(b"", listed(git, self.root, notes=self.notes)))
+            self._take(self._answer(b"", self._listed(git, b"")))
             if not self.found and not self.skipped and any(name != b".git" for name in os.listdir(self.root)):
                 self.notes.append("git tracks no file here and ignores all of them: nothing to send")
         else:
@@ -83,9 +87,36 @@ class Counted:
     def _enter(self, folder: bytes) -> set[bytes]:
         """Ask the repository in a folder (given with a slash behind); there is none where a submodule is not set up."""
         place = os.path.join(self.root, folder[:-1])
-        if folder in self.repositories or not os.path.lexists(os.path.join(place, b".git")) or os.path.islink(place):
+        if folder in self.repositories or os.path.islink(place):
             return set()
-        return self._answer(folder, listed(start_listing(place), place, notes=self.notes))
+        if not os.path.lexists(os.path.join(place, b".git")):
+            if os.path.isdir(place) and os.listdir(place):
+                self.skipped.append((folder, "a submodule without its .git: git submodule update --init"))
+            return set()
+        return self._answer(folder, self._listed(start_listing(place), folder))
+
+    def _listed(self, git: Listing, prefix: bytes) -> bytes:
+        """Return what git lists below a folder; what it cannot read is no more than a warning to it.
+
+        Raises:
+            UsageError: a folder cannot be read: its files would count as removed.
+        """
+        place = self.root if not prefix else os.path.join(self.root, prefix[:-1])
+        said: list[str] = []
+        out = listed(git, place, notes=said)
+        for line in said:
+            closed = _CLOSED.search(line)
+            if closed is None:
+                self.notes.append(line)
+                continue
+            path = prefix + os.fsencode(closed[1].rstrip("/"))
+            # Of something in it, so that a line for folders counts too.
+            if self.provisionignore.judge(path + b"/any") is None:
+                raise UsageError(
+                    f"{os.fsdecode(os.path.join(self.root, path))}: {closed[2]}",
+                    hint="mend its permissions, or leave it out with a line in .provisionignore",
+                )
+        return out
 
     def _take(self, paths: set[bytes]) -> None:
         """Look at what git listed, and in the submodules among it."""

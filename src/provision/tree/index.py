@@ -43,6 +43,8 @@ class Index(NamedTuple):
         return [table.get(path, UNKNOWN) for path in paths]
 
 
+_FIRST = -(1 << 63)
+"""The earliest time that an entry can hold, in ns since 1970: a file from before 1677 is read each time."""
 EMPTY = Index(b"", b"")
 
 
@@ -80,5 +82,7 @@ def save(path: bytes, paths: Sequence[bytes], records: Iterable[Record]) -> str 
 def record(status: os.stat_result, sha256: bytes, now: int) -> Record:
     """Return what to keep of a file that was read at that time (ns since 1970)."""
     if now - max(status.st_mtime_ns, status.st_ctime_ns) < SETTLED:
+        return UNKNOWN
+    if not all(_FIRST <= one < -_FIRST for one in (status.st_mtime_ns, status.st_ctime_ns)):
         return UNKNOWN
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode, sha256)

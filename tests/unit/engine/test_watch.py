@@ -56,12 +56,12 @@ class Scene:
         self.links.append(FakeLink())
         return cast("Link", self.links[-1])
 
-    def sync(self, tree: Tree, link: Link) -> Outcome:
+    def sync(self, tree: Tree, link: Link) -> tuple[Outcome, str]:
         assert isinstance(link, KeptLink)
         if self.trouble:
             raise self.trouble.pop(0)
         self.synced.append(tree.id)
-        return Outcome.CHANGED
+        return Outcome.CHANGED, tree.id
 
     def change(self, now: str) -> None:
         self.now = now

@@ -60,13 +60,13 @@ def test_where_nothing_is_to_be_done_one_line_says_so() -> None:
 def test_what_went_is_counted() -> None:
     done = plan(("a", "b", "c"), ("d",))
     out, _ = shown(SyncPlanned(done), Synced(SyncResult(done, up_to_date=False, wire_bytes=900)))
-    assert out == "box: 3 sent, 1 removed (12 kB in 0.4 s)\n"
+    assert out == "box: 3 files sent, 1 removed (12 kB in 0.4 s)\n"
 
 
 def test_a_first_sync_says_how_much_it_was_and_where_it_is() -> None:
-    done = plan(("a", "b"), files=2, bytes=118_000_000)
+    done = plan(("a", "b"), files=2, bytes=118_000_000, first=True)
     out, _ = shown(SyncPlanned(done), Synced(SyncResult(done, up_to_date=False, wire_bytes=45_000_000)))
-    assert out == f"box: 2 files sent, 118 MB (45 MB over the wire) in 0.4 s -> {TREE}\n"
+    assert out == f"box: first sync: 2 files, 118 MB (45 MB over the wire) in 0.4 s -> {TREE}\n"
 
 
 def test_names_from_disks_are_shown_escaped() -> None:
@@ -76,6 +76,17 @@ def test_names_from_disks_are_shown_escaped() -> None:
     assert "changed on the host since the last sync: \\x1b[2Jx; its version is kept at" in out
     assert "was gone on the host, and sent again: \\udcff\\n\n" in out
     assert "\x1b" not in out
+
+
+def test_a_very_long_path_is_shown_without_its_middle_and_is_whole_in_the_document() -> None:
+    long = "a" * 150 + "/" + "b" * 150
+    done = plan((long,), kept=(long,))
+    result = SyncResult(done, up_to_date=False, wire_bytes=1, kept=((long, f"/k/{long}"),))
+    out, _ = shown(SyncPlanned(done), Synced(result))
+    assert long not in out
+    assert f"{'a' * 97} ... {'b' * 97}; its version" in out
+    whole, _ = shown(SyncPlanned(done), Synced(result), json=True)
+    assert json.loads(whole)["hosts"]["box"]["kept"] == [{"path": long, "kept_at": f"/k/{long}"}]
 
 
 def test_how_far_it_is_is_told_every_few_seconds() -> None:

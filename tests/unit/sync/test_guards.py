@@ -45,18 +45,18 @@ def test_many_files_are_asked_about_whatever_their_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("removed", "left", "sent", "asked"),
+    ("removed", "left", "had", "asked"),
     [
-        (11, 10, 0, True),
-        (11, 11, 0, False),
-        (10, 1, 0, False),
-        (1, 0, 0, True),
+        (11, 10, 21, True),
+        (11, 11, 22, False),
+        (10, 1, 11, False),
+        (1, 0, 1, True),
         (0, 0, 0, False),
-        (11, 12, 12, True),
+        (11, 12, 11, True),
     ],
 )
-def test_removing_more_than_half_or_everything_is_asked_about(removed: int, left: int, sent: int, asked: bool) -> None:
-    concern = removal_concern("box", [str(number) for number in range(removed)], left, sent)
+def test_removing_more_than_half_or_everything_is_asked_about(removed: int, left: int, had: int, asked: bool) -> None:
+    concern = removal_concern("box", [str(number) for number in range(removed)], left, had)
     assert (concern is not None) is asked
 
 

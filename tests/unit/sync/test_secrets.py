@@ -4,6 +4,7 @@ import pytest
 
 from provision.sync.secrets import by_content, by_name, needs_look
 
+HEX = "0123456789abcdef" * 2 + "01234567"
 LETTERS = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
 
 
@@ -23,6 +24,23 @@ LETTERS = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
         ".cache/huggingface/token",
         ".netrc",
         "kubeconfig",
+        "home/.huggingface/token",
+        ".huggingface/token",
+        "rclone.conf",
+        ".config/rclone/rclone.conf",
+        ".config/gh/hosts.yml",
+        ".streamlit/secrets.toml",
+        "infra/terraform.tfstate",
+        "infra/terraform.tfstate.backup",
+        ".s3cfg",
+        ".my.cnf",
+        ".pgpass",
+        ".git-credentials",
+        ".docker/config.json",
+        ".kube/config",
+        ".ssh/deploy",
+        "home/.ssh/github_rsa",
+        ".modelscope/credentials/git_token",
     ],
 )
 def test_the_name_tells(path: str) -> None:
@@ -43,6 +61,14 @@ def test_the_name_tells(path: str) -> None:
         "credentials.py",
         "config.json",
         "vocab.tokens",
+        ".ssh/config",
+        ".ssh/known_hosts",
+        ".ssh/deploy.pub",
+        "secrets.py",
+        "package-lock.json",
+        "keyboard.key",
+        "hosts.yml",
+        "infra/main.tf",
     ],
 )
 def test_the_name_says_nothing(path: str) -> None:
@@ -70,7 +96,23 @@ def test_certificates_and_keys_are_looked_into_whoever_tracks_them() -> None:
         f"LTAI5t{LETTERS[:18]}",
         f"AIza{LETTERS}abc",
         "xoxb-2345678901-abcdefghijkl",
-        f"WANDB_API_KEY={'0123456789abcdef' * 2}01234567",
+        f"WANDB_API_KEY={HEX}",
+        f"ENV WANDB_API_KEY {HEX}",
+        f"export WANDB_API_KEY='{HEX}'",
+        f'os.environ["WANDB_API_KEY"] = "{HEX}"',
+        f'WANDB_API_KEY: str = "{HEX}"',
+        f"os.environ.setdefault('WANDB_API_KEY', '{HEX}')",
+        f'wandb.login(key="{HEX}")',
+        f'wandb.login(\n    relogin=True,\n    key="{HEX}",\n)',
+        f"wandb login {HEX}",
+        f"wandb login --relogin {HEX}",
+        f'RUN ["wandb", "login", "{HEX}"]',
+        f"access_key_secret = {LETTERS[:30]}",
+        f'"accessKeySecret": "{LETTERS[:30]}"',
+        f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = '{LETTERS[:30]}'",
+        f"os.environ['AWS_SECRET_ACCESS_KEY'] = '{LETTERS}abcd/FG+'",
+        f'boto3.client("s3", aws_secret_access_key="{LETTERS}abcd/FG+")',
+        f'"SecretAccessKey": "{LETTERS}abcd/FG+"',
     ],
 )
 def test_a_token_of_a_known_shape_is_seen(text: str) -> None:
@@ -88,6 +130,15 @@ def test_a_token_of_a_known_shape_is_seen(text: str) -> None:
         "hf_hub_download(repo_id)",
         "-----BEGIN PUBLIC KEY-----",
         "sk-...",
+        f"wandb login {'x' * 40}",
+        "wandb login\nmain.py at 0123456789abcdef0123456789abcdef01234567",
+        "wandb login --relogin $WANDB_API_KEY",
+        'os.environ["WANDB_API_KEY"] = "your_own_wandb_api_key_stands_in_this_place"',
+        "wandb.login(key=os.environ['WANDB_API_KEY'])",
+        'access_key_secret = "youraccesskeysecretstandshere_"',
+        "access_key_secret = os.environ['ACCESS_KEY_SECRET']",
+        "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        f'"integrity": "sha512-{LETTERS}{LETTERS}{LETTERS[:22]}=="',
     ],
 )
 def test_what_only_resembles_one_is_not(text: str) -> None:

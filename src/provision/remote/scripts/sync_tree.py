@@ -11,6 +11,8 @@ payload``. Next to the tree's files stands the folder ``.provision`` with all th
 
 MOST_TOP = 1000
 SOON = 0.02
+DIGITS = 64
+"""Of a SHA-256 in a file's name."""
 UNLIMITED = 1 << 53
 """Files that a file system takes which does not count them (btrfs)."""
 
@@ -42,11 +44,15 @@ def answer(tree, manifest, changed, extra):
 
 
 def owner_of(tree):
-    try:
-        owner = json.loads((tree.read(b"owner.json") or b"null").decode())
-    except ValueError:
+    """Return whose tree it is; ``None`` where no sync ever was. A damaged record is nobody's, and no free tree."""
+    said = tree.read(b"owner.json")
+    if said is None and not tree.has(b"owner.json") and not tree.has(b"manifest"):
         return None
-    return owner if isinstance(owner, dict) else None
+    try:
+        owner = json.loads((said or b"").decode())
+    except ValueError:
+        owner = None
+    return owner if isinstance(owner, dict) else {"client": "", "root": "", "who": "somebody (its record is damaged)"}
 
 
 def knows_zstd():
@@ -69,10 +75,11 @@ def partial_of(tree):
         return {}
     try:
         fd = os.open(b"partial", FOLDER, dir_fd=tree.own)
-    except FileNotFoundError:
+    except OSError:
         return {}
     try:
-        return {name: os.stat(name, dir_fd=fd, follow_symlinks=False).st_size for name in os.listdir(fd)}
+        found = [(name, lstat(name, fd)) for name in os.listdir(fd) if len(name) == DIGITS]
+        return {name: one.st_size for name, one in found if stat.S_ISREG(one.st_mode)}
     finally:
         os.close(fd)
 

@@ -42,12 +42,16 @@ class Delta:
         self.apart = {}
         """Folders of the tree on another file system, with its number."""
         self.aside = []
+        self.adopting = set()
+        """Other people's files that are what was sent already: a sync never removes them."""
+        self.adopted = {one for one in (tree.read(b"adopted") or b"").split(b"\0") if one}
 
     def check(self):
         """Refuse what would lose something, or go through a link, while the tree is as it was."""
         places = Folders(self.tree.fd)
         absent = self.check_folders(places)
         self.check_room(places, absent)
+        self.check_rights(places, absent)
         for path in self.staging.received:
             folder, name = split(path)
             if folder in absent:
@@ -60,7 +64,7 @@ class Delta:
                 self.check_vanishing(path)
             elif kind_of(found) is None:
                 raise conflict(path, "there is a socket, a pipe or a device where a file must go")
-            elif self.must_not_move():
+            else:
                 self.compare(path, name, fd, found)
         places.forget()
         if self.aside and self.must_not_move():
@@ -119,16 +123,40 @@ class Delta:
                     "remove something there; the tree is as it was",
                 )
 
+    def check_rights(self, places, absent):
+        """Refuse where something must go into or out of a folder that this login may not change."""
+        folders = {split(path)[0] for path in self.staging.received} - absent
+        folders |= {split(folder)[0] for folder in absent} - absent
+        folders |= {split(path)[0] for path in self.gone} | {split(one)[0] for one in self.ours - self.folders}
+        for folder in sorted(folders):
+            fd = places.find(folder)
+            if fd is not None and not os.access(b".", os.W_OK | os.X_OK, dir_fd=fd):
+                raise SyncError(
+                    "refused",
+                    "%s: this login may not write in that folder (it belongs to uid %d, mode %o)"
+                    % (text(folder) or text(self.tree.root), os.fstat(fd).st_uid, os.fstat(fd).st_mode & 0o777),
+                    "give it the right on the host (chmod u+w, or chown), or leave the path out of the sync; "
+                    "the tree is as it was",
+                )
+        for path in self.staging.modes:
+            folder, name = split(path)
+            fd = places.find(folder)
+            found = None if fd is None else lstat(name, fd)
+            if found is not None and os.geteuid() not in (0, found.st_uid):
+                raise SyncError("refused", "%s: its mode is another user's to change" % text(path))
+
     def must_not_move(self):
         """Without a record of a sync nothing makes way, unless the user said so."""
         return not self.request.get("take_over") and owner_of(self.tree) is None
 
     def compare(self, path, name, fd, found):
         known = self.old.get(path)
-        if known and differs(name, fd, found, known) in ("", "mode"):
+        if known and (self.stamp_of.get(path) == stamp_at(found) or differs(name, fd, found, known) in ("", "mode")):
             return
         if differs(name, fd, found, self.new[path]) not in ("", "mode"):
             self.aside.append(path)
+        elif not known:
+            self.adopting.add(path)
 
     def check_vanishing(self, path):
         """Refuse a file in the place of a folder that will not be empty, or that is not ours."""
@@ -159,6 +187,9 @@ class Delta:
         folders = sorted(one for one in self.ours | self.made if one in self.folders or self.stands(one))
         self.settle()
         write_own(tree, b"folders.new", b"".join(one + b"\0" for one in folders))
+        adopted = (self.adopted - set(self.staging.received) - self.gone) | self.adopting
+        if adopted or self.adopted:
+            write_own(tree, b"adopted.new", b"".join(one + b"\0" for one in sorted(adopted)))
         write_own(tree, b"owner.new", json.dumps(owner).encode())
         # The content of the files is not synced: that would take minutes on a slow disk. After a power cut some may
         # be hollow; their inodes and times differ from the stamps then, or no stamps are there, and they come anew.
@@ -176,22 +207,27 @@ class Delta:
             time.sleep(min(left, MOST_WAIT))
         self.settled = int(time.time() * 1e9) - SETTLED
 
-    def begin(self):
-        """Write the journal: from now on the tree will be the new one."""
+    def draft(self):
+        """Write all of the journal but its name."""
         going = [one for one in self.ours if one not in self.folders]
         number = int.from_bytes(os.urandom(4), "big")
         journal = {
             "format": 1,
             "target": self.target.id,
-            "deletes": [text(one) for one in sorted(self.gone)],
+            # What was here before us stays here.
+            "deletes": [text(one) for one in sorted(self.gone - self.adopted)],
             "folders": [text(one) for one in sorted(going, key=lambda one: -one.count(b"/"))],
             "modes": [[text(path), kind] for path, kind in sorted(self.staging.modes.items())],
             "kept": kept_name(self.tree),
             "temporary": ".provision-%d.tmp" % number,
         }
-        write_own(self.tree, b"journal", json.dumps(journal).encode(), lasting=True)
-        os.fsync(self.tree.own)
+        write_draft(self.tree, b"journal", json.dumps(journal).encode(), lasting=True)
         return journal
+
+    def begin(self):
+        """Put the journal in its place: from now on the tree will be the new one."""
+        os.rename(b"journal.tmp", b"journal", src_dir_fd=self.tree.own, dst_dir_fd=self.tree.own)
+        os.fsync(self.tree.own)
 
     def stamps_now(self):
         """Return the stamps of the new tree: of a placed file only where it is still what it was while staged."""

@@ -48,6 +48,8 @@ class Folders:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise NotADirectoryError(errno.ENOTDIR, "is a link", text(name)) from None
+            if error.errno == errno.EACCES:
+                raise SyncError("refused", "%s: this login may not look into that folder" % text(name)) from None
             raise
 
     def find(self, path):

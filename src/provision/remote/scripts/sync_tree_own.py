@@ -54,12 +54,17 @@ class Tree:
         return found.st_mode
 
     def read(self, name):
-        """Return what one of our own files has; ``None`` where it is not there."""
+        """Return what one of our own files has; ``None`` where it is not there, or where something else is."""
         if self.own is None:
             return None
         try:
             fd = os.open(name, PLAIN, dir_fd=self.own)
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+                return None
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
             return None
         with os.fdopen(fd, "rb") as stream:
             return stream.read()
@@ -108,6 +113,12 @@ def holder(note):
 
 def write_own(tree, name, data, lasting=False):
     """Write one of our own files as a whole or not at all; a lasting one survives a power cut."""
+    write_draft(tree, name, data, lasting)
+    os.rename(name + b".tmp", name, src_dir_fd=tree.own, dst_dir_fd=tree.own)
+
+
+def write_draft(tree, name, data, lasting=False):
+    """Write what will be one of our own files."""
     fd = os.open(name + b".tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600, dir_fd=tree.own)
     try:
         write_all(fd, data)
@@ -115,7 +126,6 @@ def write_own(tree, name, data, lasting=False):
             os.fsync(fd)
     finally:
         os.close(fd)
-    os.rename(name + b".tmp", name, src_dir_fd=tree.own, dst_dir_fd=tree.own)
 
 
 def write_all(fd, data):

@@ -75,11 +75,13 @@ class Placing:
             for path, kind in self.journal["modes"]:
                 self.set_mode(check_path(raw(path)), kind)
             self.places.forget()
-            for name in (b"folders", b"owner.json", b"manifest"):
+            for name in (b"folders", b"adopted", b"owner.json", b"manifest"):
                 try:
                     os.rename(name.split(b".")[0] + b".new", name, src_dir_fd=tree.own, dst_dir_fd=tree.own)
                 except FileNotFoundError:
                     pass
+        if tree.read(b"adopted") == b"":
+            forget_file(tree, b"adopted")
         self.kept.forget()
         forget_file(tree, b"journal")
         remove(tree, b"staging")
@@ -256,24 +258,50 @@ class Placing:
             os.close(opened)
 
 
+def finish(placing):
+    """Do all steps of a journal."""
+    try:
+        placing.run()
+    except OSError as error:
+        words = "%s: %s" % (error.filename and text(os.fsencode(error.filename)), error.strerror)
+        raise SyncError(
+            "space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io",
+            "the tree is between the old and the new one, as a step of its journal fails (%s)" % words,
+            "mend that on the host and sync again: the next sync does the rest first, and nothing is lost",
+        ) from error
+
+
+def journal_of(tree):
+    """Return the journal, where it is one of ours."""
+    try:
+        journal = json.loads((tree.read(b"journal") or b"").decode())
+        texts = [journal["target"], journal["kept"], journal["temporary"], *journal["deletes"], *journal["folders"]]
+        if journal["format"] == 1 and all(isinstance(one, str) for one in texts):
+            return dict(journal, modes=[[path, int(kind)] for path, kind in journal["modes"]])
+    except (ValueError, KeyError, TypeError):
+        pass
+    where = text(tree.root + b"/.provision/journal")
+    raise SyncError(
+        "io",
+        "the journal of an interrupted sync is damaged, or of a newer version: %s" % where,
+        "the tree may be half the old and half the new one: move that file away on the host and sync again",
+    )
+
+
 def roll_forward(tree):
     """Do what is left of a journal, as its receiver was killed; return what had to make way."""
     ignore_signals()
-    try:
-        journal = json.loads(tree.read(b"journal").decode())
-    except ValueError:
-        where = text(tree.root + b"/.provision/journal")
-        raise SyncError("io", "the journal of an interrupted sync is damaged: %s" % where) from None
+    journal = journal_of(tree)
     old, new = manifest_at(tree, b"manifest"), manifest_at(tree, b"manifest.new")
     stamp_of = dict(zip(old.names, stamps_for(tree, old))) if old else {}
     placing = Placing(tree, journal, old.entries() if old else {}, stamp_of, new.entries() if new else {})
-    placing.run()
+    finish(placing)
     return kept_in(tree, journal)
 
 
 def pending_in(tree):
     """Return a function that says whether an interrupted sync will still bring a path; nothing is written."""
-    journal = json.loads(tree.read(b"journal").decode())
+    journal = journal_of(tree)
     modes = {raw(path) for path, _ in journal["modes"]}
     try:
         staged = Folders(os.open(b"staging/t", FOLDER, dir_fd=tree.own))

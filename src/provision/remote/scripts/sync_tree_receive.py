@@ -21,26 +21,28 @@ def receive(known, client, codec, blocks):
     """Take the records of a delta, and place what they make."""
     tree = known.tree
     refuse_other_owner(tree, known.request)
-    staging = Staging(known, client)
+    staging = None
     stream = Stream(decoded(codec, data_of(with_origin(blocks, known.request))))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
     try:
+        staging = Staging(known, client)
         target = staging.take(stream)
         delta = Delta(known, staging, target)
         delta.check()
         delta.prepare()
+        journal = delta.draft()
     except (LostError, SyncError) as error:
         ignore_signals()
         # Whatever went wrong, the hash of what is listed is known; only where there is no room nothing stays.
         if isinstance(error, SyncError) and error.kind == "space":
-            staging.discard()
-        else:
+            discard(tree)
+        elif staging is not None:
             staging.save()
         raise
     except OSError as error:
         ignore_signals()
-        staging.discard()
+        discard(tree)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remove(tree, b"partial")
             raise SyncError(
@@ -49,13 +51,13 @@ def receive(known, client, codec, blocks):
         raise
     # From here on it goes forward only, whoever listens.
     ignore_signals()
-    journal = delta.begin()
+    delta.begin()
     placing = Placing(tree, journal, delta.old, delta.stamp_of, delta.new)
     try:
         client.progress("placing", len(staging.received), 0)
     except LostError:
         pass
-    placing.run()
+    finish(placing)
     result = {"id": delta.target.id, "kept": kept_in(tree, journal), "removed": placing.removed}
     result.update(placed=len(staging.received) - placing.adopted, adopted=placing.adopted, resumed=staging.resumed)
     try:

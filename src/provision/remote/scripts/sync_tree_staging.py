@@ -50,12 +50,16 @@ class Staging:
         """What a broken sync left here, as long as nothing said that it is used."""
         self.resumed = 0
         self.bytes = 0
-        for name in (b"staging/received", b"manifest.new", b"folders.new", b"owner.new"):
+        for name in (b"staging/received", b"manifest.new", b"folders.new", b"owner.new", b"adopted.new"):
             # A killed receiver leaves no list, and then nothing here is used again.
             try:
                 forget_file(tree, name)
             except NotADirectoryError:
                 pass
+        for name in (b"staging", b"partial"):
+            found = lstat(name, tree.own)
+            if found is not None and not stat.S_ISDIR(found.st_mode):
+                forget_file(tree, name)
         if not self.earlier:
             remove(tree, b"staging")
         for name in (b"staging", b"staging/t", b"partial"):
@@ -338,6 +342,13 @@ class Staging:
 
     def discard(self):
         self.folders.forget()
-        remove(self.tree, b"staging")
-        for name in (b"manifest.new", b"folders.new", b"owner.new", b"journal.tmp", b"manifest.new.tmp"):
-            forget_file(self.tree, name)
+        discard(self.tree)
+
+
+def discard(tree):
+    """Remove all that was brought and is not in the tree."""
+    remove(tree, b"staging")
+    for name in (b"manifest.new", b"folders.new", b"owner.new", b"adopted.new"):
+        forget_file(tree, name)
+        forget_file(tree, name + b".tmp")
+    forget_file(tree, b"journal.tmp")

@@ -65,7 +65,14 @@ def stamps_for(tree, manifest):
 
 def write_stamps(tree, manifest, stamps):
     """Keep the stamps for the next time; without them everything would only be hashed again."""
-    pack = STAMP.pack
+
+    def pack(*stamp):
+        try:
+            return STAMP.pack(*stamp)
+        except struct.error:
+            # A time that no 64 bits of nanoseconds hold: such a file is hashed each time.
+            return STAMP.pack(*NO_STAMP)
+
     head = STAMPS_HEAD.pack(b"PVS1", manifest.digest, len(stamps))
     try:
         write_own(tree, b"stamps", head + b"".join([pack(*one) for one in stamps]))
