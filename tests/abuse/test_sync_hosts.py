@@ -214,9 +214,6 @@ def told_by(project: Path, host: Any, **how: Any) -> Outcome:
 
 
 @pytest.mark.parametrize("name", ["staged", "partial"])
-@pytest.mark.xfail(
-    strict=True, reason="what the host says of itself counts as progress, and there is no pause between two tries"
-)
 def test_a_host_that_says_it_has_ever_more_and_hangs_up_is_given_up(tmp_path: Path, name: str) -> None:
     with pytest.raises(ProvisionError):
         told_by(tmp_path, Growing(name))
@@ -232,7 +229,6 @@ class Busy(Liar):
         return super().converse(program)
 
 
-@pytest.mark.xfail(strict=True, reason="a busy host is believed to have waited")
 def test_a_host_that_says_at_once_that_it_is_busy_is_not_asked_without_a_pause(tmp_path: Path) -> None:
     host = Busy(said(b"E", kind="busy", message="busy", hint=""))
     with pytest.raises(ProvisionError):
@@ -240,7 +236,6 @@ def test_a_host_that_says_at_once_that_it_is_busy_is_not_asked_without_a_pause(t
     assert host.conversations < 20
 
 
-@pytest.mark.xfail(strict=True, reason="64 MiB of JSON may come, and take 27 times as much memory")
 def test_an_answer_of_empty_lists_does_not_take_all_memory() -> None:
     """A child, so that its peak is its own."""
     text = (
@@ -341,7 +336,6 @@ def arrives(box: LabHost, path: str, text: str, seconds: float = 8) -> bool:
 
 
 @pytest.mark.lab
-@pytest.mark.xfail(strict=True, reason="the watch of a removed folder never reports again")
 def test_a_project_folder_that_was_removed_and_is_there_again_is_watched_on_or_the_watch_ends(
     desk: Desk, box: LabHost, watching: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
@@ -366,7 +360,6 @@ def test_a_project_folder_that_is_gone_empties_no_host_even_with_yes(
 
 
 @pytest.mark.lab
-@pytest.mark.xfail(strict=True, reason="what is left out is asked anew only when an ignore file changes")
 def test_an_ignored_file_that_git_was_told_to_track_is_watched_like_the_others(
     desk: Desk, box: LabHost, watching: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
@@ -382,7 +375,6 @@ def test_an_ignored_file_that_git_was_told_to_track_is_watched_like_the_others(
 
 
 @pytest.mark.lab
-@pytest.mark.xfail(strict=True, reason="with few open files allowed the later hosts wait for a worker that never ends")
 def test_no_watched_host_is_left_out_without_a_word_where_few_files_may_be_open(lab: Lab, desk: Desk) -> None:
     first, second = lab.fleet(["one", "two"])
     inventory(desk, first, second)

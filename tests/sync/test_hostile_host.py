@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.engine import exchange
+from provision.engine import exchange, sync
+from provision.engine.attempt import Past
 from provision.engine.stop import Stop
 from provision.engine.sync import SyncGoal, sync_once
 from provision.errors import LinkLostError, ProvisionError, StepFailedError, UnreachableError
-from provision.model.sync import Origin
+from provision.model.sync import Origin, SyncPlan
 from provision.sync.manifest import EMPTY, FILE, Entry, Manifest
 from provision.sync.wire import block
 from provision.tree.archive import TreeSource
 from provision.tree.listing import scan_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from provision.model.plan import Outcome, Program
@@ -78,6 +81,13 @@ class Liar:
 
     def reconnect(self) -> None:
         pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_pauses() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sync, "SHORTEST_PAUSE", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +158,60 @@ def test_files_that_change_under_it_twice_are_told(project: Path) -> None:
 def test_a_host_that_ends_each_time_is_given_up(project: Path) -> None:
     with pytest.raises(UnreachableError, match="lost 6 times in a row"):
         synced(project, Liar())
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_words_of_progress_alone_do_not_hold_it_for_ever(
+    project: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(exchange, "WORDS_ALONE", 0.5)
+    host = Liar(*(said(b"P", phase="placing", files=one, bytes=one * number) for one in range(100_000)), endless=True)
+    with pytest.raises(StepFailedError, match="got no further"):
+        synced(project, host)
+
+
+def test_words_that_go_to_and_fro_are_no_sign_of_life(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "SILENCE", 0.5)
+
+    class Swaying(Liar):
+        def receive(self, seconds: float) -> bytes:
+            time.sleep(min(seconds, 0.01))
+            self.turn = not getattr(self, "turn", False)
+            return said(b"P", phase="placing" if self.turn else "receiving", files=int(self.turn), bytes=0)
+
+    with pytest.raises(StepFailedError, match="got no further"):
+        synced(project, Swaying())
+
+
+def past(**how: Any) -> Past:
+    return Past(plan=SyncPlan("/t", 100, tuple(map(str, range(100))), (), 1000), **how)
+
+
+def test_what_a_host_says_it_has_is_progress_where_something_was_sent() -> None:
+    told = past(losses=3, losses_in_all=9)
+    told.judge(0, 0)
+    told.judge(50, 500)
+    assert (told.losses, told.losses_in_all) == (3, 9)
+    told.wire_bytes += 100
+    told.judge(51, 0)
+    assert (told.losses, told.losses_in_all) == (0, 0)
+
+
+def test_little_progress_spares_the_losses_in_a_row_and_not_those_in_all() -> None:
+    told = past(losses=3, losses_in_all=9, wire_bytes=1)
+    told.judge(0, 0)
+    told.losses, told.losses_in_all, told.wire_bytes = 3, 9, 2
+    told.judge(0, 9)
+    assert (told.losses, told.losses_in_all) == (0, 9)
+
+
+def test_no_host_has_more_than_was_to_come() -> None:
+    told = past(wire_bytes=1)
+    told.judge(0, 0)
+    for number in range(1, 4):
+        told.losses, told.wire_bytes = 3, number + 1
+        told.judge(10_000 * number, 10_000 * number)
+        assert told.losses == (0 if number == 1 else 3)
 
 
 @pytest.mark.parametrize("last", [said(b"P", phase="checking", files=1, bytes=1), b"", struct.pack(">cI", b"A", 1000)])

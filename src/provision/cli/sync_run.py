@@ -159,20 +159,26 @@ class SyncRun:
     def _key(self, host: Host) -> str:
         return base_key(host.name, host.user or "", host.address, host.port, _tree(host, self._project))
 
-    def _scan(self) -> Scan:
+    def _check_marks(self) -> None:
         if self._marks and not any(os.path.lexists(one) for one in self._marks):
             # Removed, or no longer mounted: an empty folder would empty the hosts.
             raise UsageError(
                 f"the project's folder is gone, or all that made it one: {self._project.root}",
                 hint="is it mounted, and were you in the right folder? Nothing was changed on the hosts",
             )
-        return scan_tree(
+
+    def _scan(self) -> Scan:
+        self._check_marks()
+        scan = scan_tree(
             self._project.root,
             include=self._project.include,
             outside_links=self._project.links,
             state=self._state,
             rehash=self._asked.checksum,
         )
+        # It may have gone while it was looked at.
+        self._check_marks()
+        return scan
 
     def _left_out(self) -> tuple[tuple[str, str], ...]:
         from provision.tree.left_out import left_out

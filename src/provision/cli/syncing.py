@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provision.cli.open_files import OURS, PER_HOST, forks_allowed
 from provision.cli.workspace import Workspace, settings
 from provision.errors import UsageError
 from provision.project import find_root
@@ -23,12 +24,28 @@ def sync(name: str, argv: list[str], asked: argparse.Namespace) -> int:
     check_root(find_root(Path.cwd()))
     workspace = Workspace.open(asked.inventory)
     hosts = workspace.select(asked.hosts)
+    if asked.watch:
+        _check_open_files(len(hosts))
     routes = {host.name: workspace.route(host) for host in hosts}
     dial_early(routes.values(), asked.forks)
     # Imported only now: while the modules load, the sockets connect.
     from provision.cli.sync_run import SyncRun
 
     return SyncRun(name, argv, asked, workspace.project, hosts, routes, settings(asked.host_keys)).run()
+
+
+def _check_open_files(hosts: int) -> None:
+    """Refuse to watch for more hosts than can be connected at once: the others would wait for ever.
+
+    Raises:
+        UsageError: they are too many.
+    """
+    at_once = forks_allowed(hosts, hosts)
+    if at_once < hosts:
+        raise UsageError(
+            f"--watch keeps a connection to each of the {hosts} hosts, and the limit of open files allows {at_once}",
+            hint=f"ulimit -n {OURS + PER_HOST * hosts}, or name {at_once} host{'s' * (at_once != 1)} at most",
+        )
 
 
 def check_root(root: Path | None) -> None:

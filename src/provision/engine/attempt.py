@@ -12,7 +12,7 @@ from provision.engine import sync_limits
 from provision.engine.exchange import LOOK, ChangedError, Exchange, misunderstood
 from provision.engine.upload import Progress, Upload
 from provision.errors import InterruptedRunError, LinkLostError, StepFailedError
-from provision.events import Note, Synced, SyncPlanned
+from provision.events import Note, Synced, SyncPlanned, Waiting
 from provision.model.plan import Outcome
 from provision.model.sync import SyncPlan, SyncResult
 from provision.sync.answers import answer_of, placed_of
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from provision.tree.archive import TreeSource
     from provision.tree.packing import Archive
 
+READING = 1.0
+"""Seconds that the project may be read without a word about it."""
 LAST_WORD = 5.0
 """Seconds in which the host may still say why it takes nothing more, or save what it has."""
 
@@ -42,11 +44,39 @@ class Past:
 
     plan: SyncPlan | None = None
     """What the user was told, and agreed to."""
-    arrived: int = -1
-    """The most that was ever there of what is to come: files and bytes, to see whether it goes on at all."""
+    arrived: tuple[int, int] | None = None
+    """The most that was ever there of what is to come, to see whether it goes on at all: files, bytes of others."""
     losses: int = 0
     """Lost links in a row between which nothing more arrived."""
+    losses_in_all: int = 0
+    """Lost links between which less than a hundredth of the whole arrived."""
     wire_bytes: int = 0
+    told_reading: bool = False
+    """Whether the user knows that the project is still read."""
+    _begun: tuple[int, int] = (0, 0)
+    """What was there before anything was sent."""
+    _hundredths: tuple[int, int] = (0, 0)
+    """What had arrived when the losses in all were last forgotten."""
+    _sent: int = 0
+    """Of `wire_bytes`, when the host last said what it has."""
+
+    def judge(self, files: int, size: int) -> None:
+        """Take what the host says it has: it counts as far as it can be, and where we sent something meanwhile."""
+        sent, self._sent = self.wire_bytes > self._sent, self.wire_bytes
+        if self.arrived is None:
+            self.arrived = self._begun = files, size
+        if self.plan is None or not sent:
+            return
+        most_files, most_size = len(self.plan.sent), self.plan.bytes
+        files, size = min(files, self._begun[0] + most_files), min(size, self._begun[1] + most_size)
+        if (files, size) > self.arrived:
+            self.arrived, self.losses = (files, size), 0
+        hundredths = (
+            100 * (files - self._begun[0]) // max(1, most_files),
+            100 * (size - self._begun[1]) // max(1, most_size),
+        )
+        if hundredths > self._hundredths:
+            self._hundredths, self.losses_in_all = hundredths, 0
 
 
 class Attempt:
@@ -62,6 +92,7 @@ class Attempt:
         self._base_id = hashlib.sha256(self._base).hexdigest() if self._base is not None else ""
         ready = source.ready
         self._asked = ready.id if ready is not None else ""
+        self._began = time.monotonic()
 
     def request(self, wait: float) -> str:
         """Return what the receiver is asked; it waits so many seconds for another sync."""
@@ -129,9 +160,7 @@ class Attempt:
 
     def _answer(self, exchange: Exchange) -> Answer:
         answer = answer_of(self._received(exchange, b"A"))
-        arrived = answer.staged + sum(answer.partial.values())
-        if arrived > self._past.arrived:
-            self._past.arrived, self._past.losses = arrived, 0
+        self._past.judge(answer.staged, sum(answer.partial.values()))
         return answer
 
     def _received(self, exchange: Exchange, kind: bytes) -> bytes:
@@ -152,6 +181,9 @@ class Attempt:
     def _busy(self, exchange: Exchange) -> None:
         """Say that we are there while the project is read: it is not the host that is waited for."""
         self._alive(exchange)
+        if not self._past.told_reading and time.monotonic() - self._began > READING:
+            self._past.told_reading = True
+            self._emit(Waiting("reading the project"))
         exchange.moved()
 
     def _host_manifest(self, exchange: Exchange, answer: Answer, target: Manifest) -> Manifest:

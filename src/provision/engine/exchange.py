@@ -23,6 +23,10 @@ HEARTBEAT = 10.0
 """Seconds of silence after which the host is told that we are there; it gives up after sixty."""
 SILENCE = 600.0
 """Seconds that a host may work without a word of progress: a large file on a slow disk is hashed in that time."""
+WORDS_ALONE = 1800.0
+"""Seconds that a host's words of progress alone count, while nothing is sent and nothing else comes."""
+PHASES = ("receiving", "checking", "placing")
+"""In their order."""
 SLOWEST = 10_000
 """Bytes a second, below which a long message counts as none."""
 
@@ -38,9 +42,9 @@ class Exchange:
         self.conversation = conversation
         self._messages = Messages()
         self._received = 0
-        self._life = time.monotonic()
+        self._life = self._moved = time.monotonic()
         self._spoke = time.monotonic()
-        self._phase: Phase | None = None
+        self._furthest = Phase("", 0, 0)
 
     def next(self, seconds: float) -> tuple[bytes, bytes] | None:
         """Return the next message that is no word of progress; ``None`` where none came in so many seconds.
@@ -72,7 +76,7 @@ class Exchange:
 
     def moved(self) -> None:
         """Note that the conversation goes on, though the host has nothing to say."""
-        self._life = time.monotonic()
+        self._life = self._moved = time.monotonic()
 
     def beat(self) -> None:
         """Tell the host that we are there, where it has not heard of us for a while."""
@@ -107,17 +111,22 @@ class Exchange:
         if kind != b"P":
             self.moved()
             return True
-        phase = phase_of(payload)
-        # The same words again and again are no sign of life.
-        if phase != self._phase:
-            self._phase = phase
-            self.moved()
+        phase, last = phase_of(payload), self._furthest
+        if phase.phase not in PHASES:
+            return False
+        # The same words again and again are no sign of life, nor are those that go to and fro.
+        later = PHASES.index(phase.phase) - (PHASES.index(last.phase) if last.phase else -1)
+        if later > 0 or (later == 0 and (phase.files > last.files or phase.bytes > last.bytes)):
+            self._furthest = phase
+            self._life = time.monotonic()
         return False
 
     def _judge_silence(self) -> None:
-        if time.monotonic() - self._life > SILENCE + self._received / SLOWEST:
+        now, long_message = time.monotonic(), self._received / SLOWEST
+        silent = now - self._life > SILENCE + long_message
+        if silent or now - self._moved > WORDS_ALONE + long_message:
             raise StepFailedError(
-                f"the host got no further for {SILENCE / 60:.0f} minutes",
+                f"the host got no further for {(SILENCE if silent else WORDS_ALONE) / 60:.0f} minutes",
                 hint="look at its disk and its processes there, and run the same command again: it goes on",
             )
 

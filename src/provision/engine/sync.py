@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MOST_LOSSES = 5
 """Lost links in a row between which nothing more arrived."""
+MOST_IN_ALL = 20
+"""Lost links between which less than a hundredth of the whole arrived: a host can say that it has ever more."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
+"""Seconds between two tries, from the second loss on; they double."""
 FIRST_WAIT, LONGEST_WAIT = 2.0, 20.0
 """Seconds that the host waits for another sync in one conversation; the user is told after the first."""
 
@@ -109,14 +113,15 @@ def sync_once(link: Link, goal: SyncGoal, source: TreeSource, emit: Emit, stop: 
     source.start()
     past = Past()
     renewed = False
-    waiting = _Wait(goal.wait, emit)
+    waiting = BusyWait(goal.wait, emit)
     while True:
         stop.between_steps()
         attempt = Attempt(goal, source, past, emit, stop)
+        waiting.begin()
         try:
-            return _converse(link, goal, attempt, waiting.seconds, emit)
+            return _converse(link, goal, attempt, waiting.asked, emit)
         except BusyError as error:
-            waiting.judge(error)
+            waiting.judge(error, stop)
         except ChangedError as error:
             if renewed:
                 raise StepFailedError(
@@ -153,12 +158,18 @@ def _take_up(link: Link, past: Past, error: LinkLostError, emit: Emit, stop: Sto
     emit(LinkLost(error.message))
     stop.between_steps()
     past.losses += 1
-    if past.losses > MOST_LOSSES:
+    past.losses_in_all += 1
+    hopeless = past.losses > MOST_LOSSES
+    if hopeless or past.losses_in_all > MOST_IN_ALL:
+        count, more = (past.losses, "nothing") if hopeless else (past.losses_in_all, "hardly anything")
         raise UnreachableError(
-            f"the link was lost {past.losses} times in a row, and nothing more arrived: {error.message}",
+            f"the link was lost {count} times in a row, and {more} more arrived: {error.message}",
             hint="what has arrived is kept there: run the same command again when the network is better",
             detail=error.detail,
         ) from error
+    if past.losses_in_all > 1:
+        stop.wait(min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** (past.losses_in_all - 2)))
+        stop.between_steps()
     try:
         link.reconnect()
     except UnreachableError as gone:
@@ -170,24 +181,32 @@ def _take_up(link: Link, past: Past, error: LinkLostError, emit: Emit, stop: Sto
         ) from gone
 
 
-class _Wait:
-    """How long another sync of the same tree is waited for."""
+class BusyWait:
+    """How long another sync of the same tree is waited for: the host waits, and where it does not, we do."""
 
     def __init__(self, seconds: float, emit: Emit) -> None:
         self._until = time.monotonic() + seconds
         self._emit = emit
         self._told = False
+        self._began = 0.0
+        self._pause = SHORTEST_PAUSE
+        self.asked = 0.0
+        """Seconds that the host may wait in this conversation."""
 
-    @property
-    def seconds(self) -> float:
-        """What the host may wait in the next conversation."""
+    def begin(self) -> None:
+        """Settle how long the host may wait in the next conversation."""
         most = LONGEST_WAIT if self._told else FIRST_WAIT
-        return round(max(0.0, min(most, self._until - time.monotonic())), 1)
+        self._began = time.monotonic()
+        self.asked = round(max(0.0, min(most, self._until - self._began)), 1)
 
-    def judge(self, error: BusyError) -> None:
+    def judge(self, error: BusyError, stop: Stop) -> None:
         """Wait on, and tell the user once for whom; raise where it has been long enough."""
-        if time.monotonic() >= self._until - 0.1:
+        now = time.monotonic()
+        if now >= self._until - 0.1:
             raise error
         if not self._told:
             self._emit(Waiting(f"{error.message}: waiting"))
             self._told = True
+        if now - self._began < self.asked / 2:
+            stop.wait(min(self._pause, self._until - now))
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)

@@ -18,14 +18,16 @@ PIECE = 256 << 10
 """Most bytes of the coded stream in one block."""
 HEAD = struct.Struct(">cI")
 LIMITS = {
-    b"A": 64 << 20,
+    b"A": 32 << 20,
     b"M": 512 << 20,
     b"S": 512 << 20,
     b"P": 64 << 10,
-    b"R": 64 << 20,
+    b"R": 32 << 20,
     b"E": 1 << 20,
 }
 """Most bytes that each kind of message may have."""
+MOST_VALUES = 500_000
+"""Values in a message: a tree of so many files, all changed, can still be told."""
 DEEPEST = 8
 """Levels of lists and objects in a message; ours have three."""
 
@@ -74,8 +76,11 @@ def read_json(payload: bytes) -> dict[str, Any]:
     """Return the object that a message holds.
 
     Raises:
-        WireError: it holds none, or one nested deeper than ours are.
+        WireError: it holds none, or one nested deeper or with more values than ours have.
     """
+    # Before it is built: an empty list is two bytes on the wire and thirty times as much here.
+    if sum(map(payload.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise WireError("more values than are believed")
     try:
         value = json.loads(payload.decode("utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
 QUIET_MS = 40
@@ -20,6 +20,8 @@ POLL_MS = 1000
 """Milliseconds between two looks at every file, where the system does not tell of changes."""
 RULES = frozenset({".gitignore", ".provisionignore", "provision.yaml"})
 """Files that say what counts: when one changes, what is ignored is asked anew."""
+GIT_RULES = ("index", "info/exclude")
+"""Files of a repository that say so too: a file that is tracked counts, whatever an ignore file says."""
 
 
 class Relevant:
@@ -57,7 +59,11 @@ class Relevant:
         if names[-1] in RULES:
             self._folders, self._files, self.learnt = (), frozenset(), False
             return True
-        if ".git" in names or names[0] == ".provision":
+        if ".git" in names:
+            told = inner.endswith(tuple(f"/{one}" for one in GIT_RULES))
+            self.learnt = self.learnt and not told
+            return told
+        if names[0] == ".provision":
             return False
         return inner not in self._files and not f"{inner}/".startswith(self._folders)
 
@@ -75,15 +81,42 @@ def watching(
         over: Set to end it.
         tell: Called with one line where the system does not tell of changes, so that files are looked at in turn.
     """
+    poll = False
+    while not over.is_set():
+        try:
+            yield from _until_gone(root, relevant, over, poll=poll)
+        except Exception as error:
+            # Its Rust part raises several kinds: too many watches, or none at all.
+            if over.is_set():
+                return
+            if os.path.isdir(root):
+                if poll:
+                    raise
+                tell(f"this system does not tell of changes here ({error}): every file is looked at once a second")
+                poll = True
+        # Removed, renamed or unmounted: a change that is told once; then whether something is in its place again.
+        gone = True
+        while not over.is_set() and not os.path.isdir(root):
+            yield gone
+            gone = over.wait(GLANCE_MS / 1000)
+
+
+def _until_gone(
+    root: Path, relevant: Callable[[str], bool], over: threading.Event, *, poll: bool
+) -> Generator[bool, None, None]:
+    """Yield as `watching` does, until the folder is not at its path any more, or another one is."""
     # Not before: it costs as much as the rest of a sync where nothing changed, and most syncs do not watch.
     from watchfiles import Change, watch
 
     def wanted(_: Change, path: str) -> bool:
         return relevant(path)
 
-    def batches(*, poll: bool) -> Iterator[bool]:
+    place = os.path.realpath(root)
+    # Held open, so that a new folder is never taken for it: numbers of removed ones are given again.
+    held = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
         found = watch(
-            os.path.realpath(root),
+            place,
             watch_filter=wanted,
             debounce=LONGEST_MS,
             step=QUIET_MS,
@@ -95,19 +128,19 @@ def watching(
             poll_delay_ms=POLL_MS,
             ignore_permission_denied=True,
         )
-        return (bool(one) for one in found)
-
-    first = True
-    try:
-        for changed in batches(poll=False):
-            yield changed or first
-            first = False
-    except Exception as error:  # noqa: BLE001 - its Rust part raises several kinds: too many watches, or none at all
-        if over.is_set():
-            return
-        tell(f"this system does not tell of changes here ({error}): every file is looked at once a second")
-        # What changed meanwhile was seen by nobody.
+        # Each beginning is a change: what happened before it was seen by nobody.
         first = True
-        for changed in batches(poll=True):
-            yield changed or first
+        for changed in found:
+            if not _leads_to(root, held):
+                return
+            yield bool(changed) or first
             first = False
+    finally:
+        os.close(held)
+
+
+def _leads_to(path: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(held), os.stat(path))
+    except OSError:
+        return False

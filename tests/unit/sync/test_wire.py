@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from provision.sync import wire
 from provision.sync.manifest import LINK
-from provision.sync.wire import Messages, WireError, block
+from provision.sync.wire import LIMITS, Messages, WireError, block, read_json
 from tests.unit.sync.trees import paths, records
 
 KINDS = [b"A", b"M", b"S", b"P", b"R", b"E"]
@@ -94,3 +94,15 @@ def test_the_request_is_one_line_of_ascii_whatever_the_root_is_called() -> None:
     assert text.isascii()
     assert "\n" not in text
     assert json.loads(text) == {"protocol": 1, "root": "/home/\udcff/é\n"}
+
+
+def test_a_message_of_more_values_than_a_tree_has_is_not_built() -> None:
+    with pytest.raises(WireError, match="more values"):
+        read_json(b'{"kept":[' + b"[]," * 300_000 + b"[]]}")
+
+
+def test_fifty_thousand_changed_paths_are_an_answer() -> None:
+    changed = {f"src/ä/{number:0100}": "content" for number in range(50_000)}
+    payload = json.dumps({"changed": changed}).encode()
+    assert len(payload) < LIMITS[b"A"]
+    assert read_json(payload)["changed"] == changed
