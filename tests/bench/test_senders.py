@@ -74,9 +74,12 @@ def test_before_a_first_upload_nobody_remembers_the_tree(stage: Stage, fleet: Fl
 @pytest.mark.parametrize(
     ("said", "work"),
     [
-        ("box: 50 files sent, 300 kB (100 kB over the wire) in 0.3 s -> /home/ubuntu/work/sources\n", "first upload"),
+        (
+            "box: first sync: 50 files, 300 kB (100 kB over the wire) in 0.3 s -> /home/u/work/sources\n",
+            "first upload",
+        ),
         ("box: up to date (50 files)\n", "nothing changed"),
-        ("box: 1 sent (6 kB in 0.3 s)\n", "one file changed"),
+        ("box: 1 file sent (6 kB in 0.3 s)\n", "one file changed"),
     ],
 )
 def test_each_result_of_sync_proves_its_own_work_only(

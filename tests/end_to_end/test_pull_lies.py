@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -72,6 +71,17 @@ listing(entry(b"d", 1, 1 << 40))
 }
 
 
+MEASURE = """\
+import os, sys
+process = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(process, 0)
+with open(sys.argv[1], "w") as file:
+    file.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""A process counts as large as the one that it was forked from, so a small one stands in between."""
+
+
 def lying(box: LabHost, lie: str) -> None:
     """Put a Python on the host that a pull finds before any other."""
     box.run(
@@ -86,18 +96,18 @@ def lying(box: LabHost, lie: str) -> None:
 def typed(laptop: Laptop, *words: str) -> tuple[int, bytes, bytes, int]:
     """Type it, and return the exit code, both outputs, and the largest memory that it had, in KiB."""
     outputs = [laptop.home / "stdout", laptop.home / "stderr"]
+    measured = laptop.home.parent / "measured"
     with outputs[0].open("wb") as out, outputs[1].open("wb") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "provision", *words],
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(measured), sys.executable, "-m", "provision", *words],
             cwd=laptop.project,
             env=laptop.environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
+            check=False,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, outputs[0].read_bytes(), outputs[1].read_bytes(), usage.ru_maxrss
+    return done.returncode, outputs[0].read_bytes(), outputs[1].read_bytes(), int(measured.read_text())
 
 
 def below(folder: Path) -> set[str]:

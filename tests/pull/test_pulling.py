@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -143,3 +143,52 @@ def test_nothing_below_dest_is_followed(desk: Desk) -> None:
     (desk.here / "d").symlink_to(outside)
     assert list(desk.pull("d").refused) == [b"d"]
     assert list(outside.iterdir()) == []
+
+
+def test_what_stays_here_is_named_as_dest_was_typed(desk: Desk) -> None:
+    (desk.there / "d").mkdir()
+    (desk.there / "a").write_text("theirs")
+    for name in ("new", "all/d"):
+        (desk.here / name).parent.mkdir(exist_ok=True)
+        (desk.here / name).write_text("mine")
+    assert f"{desk.here}/new here is not the same" in desk.pull("a", "new").refused[b"a"]
+    assert f"{desk.here}/all/d here is a file" in desk.pull("d", "all/").refused[b"d"]
+
+
+def test_of_the_same_size_and_another_time_it_is_said_that_checksum_compares(desk: Desk) -> None:
+    for place in (desk.there, desk.here):
+        (place / "a").write_text("same")
+    os.utime(desk.here / "a", ns=(5, 5))
+    why = desk.pull("a").refused[b"a"]
+    assert "another time" in why
+    assert "--checksum" in why
+    assert desk.pull("a", checksum=True).tally.skipped == 1
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_a_dry_run_counts_what_the_pull_counts(desk: Desk, *, checksum: bool) -> None:
+    (desk.there / "d" / "empty").mkdir(parents=True)
+    for name in ("new", "same", "other"):
+        (desk.there / "d" / name).write_text("1234")
+    (desk.there / "d" / "link").symlink_to("new")
+    (desk.here / "d").mkdir()
+    (desk.here / "d" / "same").write_text("1234")
+    (desk.here / "d" / "other").write_text("abcd")
+    for name in ("same", "other"):
+        os.utime(desk.here / "d" / name, ns=(5, 5))
+    more: dict[str, Any] = {"checksum": checksum, "overwrite": True}
+    before = sorted((one, one.read_bytes()) for one in desk.here.rglob("*") if one.is_file())
+    would = desk.pull("d", dry_run=True, **more)
+    assert sorted((one, one.read_bytes()) for one in desk.here.rglob("*") if one.is_file()) == before
+    assert would.planned is not None
+    assert (b"d/same" in dict(would.planned)) is not checksum
+    done = desk.pull("d", **more)
+    assert would.counts == done.counts == (2 if checksum else 3, 1, 1)
+    assert would.tally.skipped == done.tally.skipped == int(checksum)
+
+
+def test_a_fifo_that_was_named_itself_is_not_pulled_and_one_that_a_pattern_meets_is_left_out(desk: Desk) -> None:
+    os.mkfifo(desk.there / "pipe")
+    assert "fifo" in desk.pull("~/pipe").refused[b"pipe"]
+    done = desk.pull("p*")
+    assert (list(done.refused), list(done.left_out)) == ([], [b"pipe"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +20,17 @@ from provision.engine.fleet import run_fleet
 from provision.engine.pull import Puller
 from provision.engine.pull_choice import Wish
 from provision.engine.stop import Stop
-from provision.errors import UsageError
+from provision.errors import ProvisionError, UsageError
 from provision.events import HostFinished, LinkLost, Note, SyncProgress
 from provision.model.plan import Outcome
 from provision.project import find_root
 from provision.report.amounts import counted
-from provision.report.display import one_line
+from provision.report.display import one_line, shortened
 from provision.report.exit_code import CODES
 from provision.report.log import RunLog
 from provision.sync.pulling import MOST_ENTRIES, MOST_LISTED
+from provision.sync.sizes import sized
+from provision.tree.pulled import check_destination
 
 if TYPE_CHECKING:
     from provision.engine.pull import Pulled
@@ -47,6 +51,8 @@ EXAMPLES = """\
 LIVE, PLAIN = 0.25, 10.0
 """Seconds between two words on how far it is: on a terminal, and elsewhere."""
 SHORTEST_SECRET = 6
+NAMED = 5
+"""Hosts of a group that are named."""
 SHOWN = 20
 """Paths that are shown of those that did not come."""
 
@@ -54,7 +60,8 @@ SHOWN = 20
 class Screen:
     """Says on stderr how far it is."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, name: str, *, quiet: bool = False) -> None:
+        self._name = name
         self._quiet = quiet
         self._terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._at = time.monotonic()
@@ -62,34 +69,44 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Show one line."""
-        print(f"{self._cleared()}{one_line(text)}", file=sys.stderr, flush=True)
+        self._write(f"{self._cleared()}{one_line(text)}\n")
 
     def take(self, event: Event) -> None:
         """Show what an event says."""
         if isinstance(event, Note):
             self.say(f"note: {event.text}")
         elif isinstance(event, LinkLost):
-            self.say(f"the link broke ({event.reason}): connecting again")
+            # Most reasons say it already.
+            said = event.reason if event.reason.startswith("the link") else f"the link broke: {event.reason}"
+            self.say(f"{self._name}: {said}; connecting again")
         elif isinstance(event, SyncProgress):
             self._progress(event)
 
     def close(self) -> None:
         """Leave a clean line."""
-        print(self._cleared(), end="", file=sys.stderr, flush=True)
+        self._write(self._cleared())
 
     def _progress(self, event: SyncProgress) -> None:
         now = time.monotonic()
         if self._quiet or now - self._at < (LIVE if self._terminal else PLAIN):
             return
         self._at = now
-        text = (
-            f"{event.files} of {counted(event.total_files, 'file')}, {size(event.bytes)} of {size(event.total_bytes)}"
-        )
+        of = counted(event.total_files, "file")
+        text = f"{event.files} of {of}, {sized(event.bytes)} of {sized(event.total_bytes)}"
         if self._terminal:
-            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+            self._write(f"\r{shortened(text, shutil.get_terminal_size().columns - 1)}\x1b[K")
             self._open = True
         else:
             self.say(text)
+
+    @staticmethod
+    def _write(text: str) -> None:
+        try:
+            print(text, end="", file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass  # a full disk takes no word of ours: the files still come, and the exit code tells
 
     def _cleared(self) -> str:
         was, self._open = self._open, False
@@ -111,12 +128,17 @@ class _Pressed:
 def main(name: str, argv: list[str]) -> int:
     """Pull, tell what came, and return the exit code."""
     asked = _parse(name, argv)
-    called, path = _named(asked.source)
+    called, path = _named(asked.source, asked.inventory)
     workspace = Workspace.open(asked.inventory)
     hosts = workspace.select([called])
     if len(hosts) != 1:
-        raise UsageError(f"`pull` takes one host, and '{called}' means {len(hosts)}")
+        names = ", ".join(one.name for one in hosts[:NAMED]) + (", ..." if len(hosts) > NAMED else "")
+        raise UsageError(
+            f"`pull` takes one host, and '{called}' means {len(hosts)}: {names}",
+            hint=f"provision pull {shlex.quote(f'{hosts[0].name}:{path}')}",
+        )
     host = hosts[0]
+    check_destination(asked.dest)
     route = workspace.route(host)
     root = "~" if find_root(Path.cwd()) is None else f"{host.workdir}/{workspace.project.name}"
     times = 10 if asked.yes else 1
@@ -135,7 +157,7 @@ def main(name: str, argv: list[str]) -> int:
     )
     umask = os.umask(0o077)
     os.umask(umask)
-    screen, stop = Screen(quiet=asked.json), Stop()
+    screen, stop = Screen(host.name, quiet=asked.json), Stop()
     asking = Asking(stop)
     how = through(asking, settings(asked.host_keys))
     done: list[Pulled] = []
@@ -156,7 +178,7 @@ def main(name: str, argv: list[str]) -> int:
             return Outcome.FAILED, ()
         if pulled.planned:
             return Outcome.PENDING, ()
-        return (Outcome.CHANGED if pulled.tally.files else Outcome.CONVERGED), ()
+        return (Outcome.CHANGED if any(pulled.counts) else Outcome.CONVERGED), ()
 
     finished = HostFinished(Outcome.CRASHED)
     log = RunLog.open(name, argv, os.environ, secrets=_secrets(host))
@@ -190,16 +212,27 @@ def _secrets(host: Host) -> list[str]:
     return [*found, *filter(None, [os.environ.get("PROVISION_SSH_PASSWORD")])]
 
 
-def _named(text: str) -> tuple[str, str]:
+def _named(text: str, inventory: str | None) -> tuple[str, str]:
     """Return the host's name and the path of what was typed."""
     called, colon, path = text.partition(":")
     if not colon:
         raise UsageError(
-            f"no job '{text[:60]}' is known", hint="HOST:PATH pulls a path: provision pull gpu-box:outputs"
+            f"'{text[:60]}' is not HOST:PATH, and no job of that name is known", hint=_meant(text, inventory)
         )
     if not called or not path or "\0" in path:
         raise UsageError(f"'{text[:60]}' is not HOST:PATH", hint="provision pull gpu-box:outputs")
     return called, path
+
+
+def _meant(text: str, inventory: str | None) -> str:
+    """Return what somebody may have meant who typed a host alone, or a path alone."""
+    hosts: tuple[str, ...] = ()
+    with suppress(ProvisionError):
+        hosts = tuple(Workspace.open(inventory).inventory.hosts)
+    if text in hosts:
+        return f"HOST:PATH pulls a path: provision pull {text}:outputs"
+    whole = f"{next(iter(hosts), 'gpu-box')}:{text[:60] or 'outputs'}"
+    return f"HOST:PATH pulls a path: provision pull {shlex.quote(whole)}"
 
 
 def _parse(name: str, argv: list[str]) -> Any:
@@ -225,13 +258,13 @@ def document(name: str, code: int, finished: HostFinished, pulled: Pulled | None
     if pulled is not None:
         tally = pulled.tally
         host |= {
-            "pulled": tally.files,
+            "pulled": tally.files + tally.links,
             "skipped": tally.skipped,
             "bytes": tally.bytes,
             "resumed_bytes": tally.resumed_bytes,
             "wire_bytes": tally.wire_bytes,
-            "to": _text(str(pulled.to)),
-            "planned": [_path(one) for one, _ in pulled.planned],
+            "to": _text(os.path.abspath(pulled.to)),  # noqa: PTH100 - links stay as they were named
+            "planned": [_path(one) for one, _ in pulled.planned or ()],
             "refused": [{"path": _path(one), "why": _text(why)} for one, why in pulled.refused.items()],
             "left_out": [{"path": _path(one), "why": _text(why)} for one, why in pulled.left_out.items()],
         }
@@ -248,8 +281,8 @@ def _tell(screen: Screen, name: str, finished: HostFinished, pulled: Pulled | No
         return
     for note in pulled.notes:
         screen.say(f"note: {note}")
-    for path, length in pulled.planned:
-        print(f"{one_line(_path(path))}  {size(length)}")
+    for path, length in pulled.planned or ():
+        print(one_line(_path(path)) if path.endswith(b"/") else f"{one_line(_path(path))}  {sized(length)}")
     for why, paths in (("not pulled", pulled.refused), ("left out", pulled.left_out)):
         for path, reason in list(paths.items())[:SHOWN]:
             screen.say(f"{why}: {_path(path)}: {reason}")
@@ -261,14 +294,16 @@ def _tell(screen: Screen, name: str, finished: HostFinished, pulled: Pulled | No
 def summary(pulled: Pulled) -> str:
     """Return what came, in a line."""
     tally = pulled.tally
-    if pulled.planned:
-        total = sum(length for _, length in pulled.planned)
-        return f"{counted(len(pulled.planned), 'file')} would come, {size(total)}"
-    parts = [f"{counted(tally.files, 'file')} pulled into {pulled.to}, {size(tally.bytes)}"]
+    came = _amount(pulled.counts)
+    where = _where(pulled)
+    if pulled.planned is None:
+        parts = [f"{came} pulled {where}, {sized(tally.bytes)}"]
+    else:
+        parts = [f"{came} would come {where}, {sized(sum(length for _, length in pulled.planned))}"]
     if tally.replaced:
         parts.append(f"{tally.replaced} replaced")
     if tally.resumed_bytes:
-        parts.append(f"{size(tally.resumed_bytes)} were here from before")
+        parts.append(f"{sized(tally.resumed_bytes)} were here from before")
     if tally.skipped:
         parts.append(f"{tally.skipped} already here")
     if pulled.refused:
@@ -276,14 +311,17 @@ def summary(pulled: Pulled) -> str:
     return ", ".join(parts)
 
 
-def size(number: int) -> str:
-    """Return a size as people read it."""
-    value = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:  # noqa: PLR2004 - the next unit
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
+def _amount(counts: tuple[int, int, int]) -> str:
+    """Return ``2 files``, ``2 files, 1 link, 3 folders``; without files and links it says so."""
+    words = [counted(number, noun) for number, noun in zip(counts, ("file", "link", "new folder"), strict=True)]
+    return ", ".join(word for word, number in zip(words, counts, strict=True) if number) or words[0]
+
+
+def _where(pulled: Pulled) -> str:
+    """Return where it went, as DEST was typed."""
+    if not pulled.into_folder:
+        return f"to {pulled.to}"
+    return "into this folder" if str(pulled.to) == "." else f"into {pulled.to}/".replace("//", "/")
 
 
 def _path(path: bytes) -> str:

@@ -12,9 +12,8 @@ from provision.engine.pull_fetch import Fetcher, Tally, no_room
 from provision.engine.pull_stream import Stream
 from provision.errors import LinkLostError, StepFailedError, UnreachableError, UsageError
 from provision.events import LinkLost
-from provision.model.plan import Program
-from provision.remote.sources import source
-from provision.sync.pulling import BadMessageError, Listing, decoded
+from provision.remote import catalogue
+from provision.sync.pulling import FOLDER, BadMessageError, Listed, Listing, decoded
 from provision.tree.pull_record import Record
 from provision.tree.pulled import InTheWayError, Place, destination
 
@@ -38,12 +37,17 @@ class Pulled:
     """What a pull did; paths are bytes as the host has them."""
 
     to: Path
+    """Where it went, as DEST was typed: the file or the folder itself, or the folder that several came into."""
+    into_folder: bool
+    """Whether that is a folder."""
+    counts: tuple[int, int, int]
+    """Files, links and new folders that came, or would come."""
     tally: Tally
     refused: dict[bytes, str]
     left_out: dict[bytes, str]
     notes: tuple[str, ...]
-    planned: tuple[tuple[bytes, int], ...]
-    """Of a dry run: what would come, with sizes."""
+    planned: tuple[tuple[bytes, int], ...] | None
+    """Of a dry run: what would come, with sizes; a folder ends with a slash. ``None``: it was none."""
 
 
 class Puller:
@@ -65,7 +69,10 @@ class Puller:
         self._first = True
         self._refused: dict[bytes, str] = {}
         self._left_out: dict[bytes, str] = {}
-        self._planned: tuple[tuple[bytes, int], ...] = ()
+        self._planned: tuple[tuple[bytes, int], ...] | None = None
+        self._would = (0, 0, 0)
+        self._went = self._to
+        self._into_folder = True
 
     def run(self) -> Pulled:
         """Pull everything, and return what came of it.
@@ -93,7 +100,9 @@ class Puller:
         fetcher = self._fetcher
         notes = tuple(fetcher.notes) if fetcher is not None else ()
         refused = {**self._refused, **(fetcher.refused if fetcher is not None else {})}
-        return Pulled(self._to, self._tally, refused, self._left_out, notes, self._planned)
+        tally = self._tally
+        counts = (tally.files, tally.links, tally.folders) if self._planned is None else self._would
+        return Pulled(self._went, self._into_folder, counts, tally, refused, self._left_out, notes, self._planned)
 
     def _open(self) -> None:
         try:
@@ -102,7 +111,7 @@ class Puller:
             if self._to.exists() or not self._wish.dry_run:
                 self._place = Place(self._to, self._umask)
         except OSError as error:
-            raise UsageError(f"{self._to}: {error.strerror or error}") from error
+            raise UsageError(f"{self._to} here: {error.strerror or error}", hint="give another DEST") from error
 
     def _connected(self) -> None:
         losses, position = 0, -1
@@ -125,8 +134,7 @@ class Puller:
     def _session(self) -> None:
         wish = self._wish
         request = {"root": wish.root, "path": wish.path, "codecs": ["zstd", "gzip"], "most": wish.most}
-        words = (wish.state_dir, json.dumps(request), source("send_files.py"))
-        conversation = self._link.converse(Program("send_files.sh", words, env=wish.env))
+        conversation = self._link.converse(catalogue.send_files(wish.state_dir, json.dumps(request), wish.env))
         stream = Stream(conversation, self._stop)
         try:
             self._pull(stream)
@@ -147,19 +155,28 @@ class Puller:
         choice = chooser.choose(listing.entries, settled)
         self._refused.update(choice.refused)
         self._left_out.update(choice.left_out)
-        wanted = [*choice.fetch, *choice.compare]
-        if self._wish.dry_run or self._place is None:
-            self._tally.skipped = choice.skipped
-            self._planned = tuple((one.path, one.size) for one in wanted)
+        if len(tops) == 1:
+            self._went = self._to / os.fsdecode(self._name or tops[0])
+            self._into_folder = listing.entries[0].kind == FOLDER
+        if self._place is None:
+            self._plan(choice, [])
             return
         if self._fetcher is None:
+            wanted = [*choice.fetch, *choice.compare]
             self._fetcher = Fetcher(self._place, self._record, self._wish, chooser, self._emit)
             self._tally = self._fetcher.tally
             self._tally.skipped = choice.skipped
             self._tally.total_files = len(wanted)
             self._tally.total_bytes = sum(one.size for one in wanted)
-            if sum(one.size for one in choice.fetch) > self._place.free_bytes() + self._fetcher.here(choice):
+            if self._wish.dry_run:
+                self._tally.total_files = len(choice.compare)
+                self._tally.total_bytes = sum(one.size for one in choice.compare)
+            elif sum(one.size for one in choice.fetch) > self._place.free_bytes() + self._fetcher.here(choice):
                 raise no_room()
+        if self._wish.dry_run:
+            self._fetcher.fetch(choice, stream)
+            self._plan(choice, self._fetcher.differing)
+            return
         self._folders(choice, chooser, self._place)
         self._fetcher.fetch(choice, stream)
         self._links(choice, chooser, self._place)
@@ -185,16 +202,25 @@ class Puller:
                 raise BadMessageError(f"a message of kind {kind!r} in the listing")
 
     def _folders(self, choice: Choice, chooser: Chooser, place: Place) -> None:
+        made = {one.number for one in choice.made}
         for one in choice.folders:
             try:
                 place.folder(chooser.parts(one))
+                self._tally.folders += one.number in made
             except (InTheWayError, OSError) as error:
-                self._refused[one.path] = str(error)
+                self._refused[one.path] = chooser.why(one, error)
 
     def _links(self, choice: Choice, chooser: Chooser, place: Place) -> None:
         for one in choice.links:
             try:
                 place.link(chooser.parts(one), one.target, choice.there.get(one.number))
-                self._tally.files += 1
+                self._tally.links += 1
             except (InTheWayError, OSError) as error:
-                self._refused[one.path] = str(error)
+                self._refused[one.path] = chooser.why(one, error)
+
+    def _plan(self, choice: Choice, differing: list[Listed]) -> None:
+        """Keep what would come: folders, files and links, in the order of the listing."""
+        folders = {one.number for one in choice.made}
+        found = sorted((*choice.made, *choice.fetch, *differing, *choice.links), key=lambda one: one.number)
+        self._planned = tuple((one.path + b"/" * (one.number in folders), one.size) for one in found)
+        self._would = (len(choice.fetch) + len(differing), len(choice.links), len(choice.made))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provision.sync.manifest import LINK
 from provision.sync.pulling import CLOSED, FILES, FOLDER, Listed, alike, is_part, leads_out
-from provision.tree.pulled import InTheWayError
+from provision.tree.pulled import InTheWayError, destination
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Collection
 
     from provision.tree.pull_record import Record
     from provision.tree.pulled import Place
 
-DIFFERS = "differs here, and no pull brought what is here: --overwrite replaces it"
 LEADS_OUT = "a link that leads out of what is pulled"
 SPECIAL = "a device, a fifo or a socket"
 
@@ -52,6 +51,8 @@ class Choice:
     compare: list[Listed] = field(default_factory=list)
     """Of the same size here: by hash it is decided."""
     folders: list[Listed] = field(default_factory=list)
+    made: list[Listed] = field(default_factory=list)
+    """Of the folders, those that are not here yet."""
     links: list[Listed] = field(default_factory=list)
     skipped: int = 0
     refused: dict[bytes, str] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Chooser:
 
     def __init__(self, place: Place | None, record: Record, wish: Wish, name: bytes | None) -> None:
         self._place = place
+        self._to = destination(wish.into)[0]
         self._record = record
         self._wish = wish
         self._name = name
@@ -76,6 +78,20 @@ class Chooser:
         """Return the names of a path as it is here."""
         first, *rest = one.parts
         return (first if self._name is None else self._name, *rest)
+
+    def here(self, one: Listed) -> str:
+        """Return a path as it is here, below DEST as it was typed."""
+        return str(self._to.joinpath(*map(os.fsdecode, self.parts(one))))
+
+    def differs(self, one: Listed) -> str:
+        """Return why what stands here stays as it is."""
+        return f"{self.here(one)} here is not the same, and no pull brought it: --overwrite replaces it"
+
+    def why(self, one: Listed, error: InTheWayError | OSError) -> str:
+        """Return why a path could not be put in its place here."""
+        if isinstance(error, InTheWayError):
+            return str(error)
+        return f"{self.here(one)} here: {error.strerror or error}"
 
     def choose(self, entries: list[Listed], settled: Collection[bytes] = ()) -> Choice:
         """Decide for every path, but for those that are settled."""
@@ -96,10 +112,8 @@ class Chooser:
                 continue
             try:
                 self._one(one, choice)
-            except InTheWayError as error:
-                self._refuse(one, str(error), choice)
-            except OSError as error:
-                self._refuse(one, error.strerror or str(error), choice)
+            except (InTheWayError, OSError) as error:
+                self._refuse(one, self.why(one, error), choice)
         return choice
 
     def may_replace(self, one: Listed, there: os.stat_result) -> bool:
@@ -121,12 +135,16 @@ class Chooser:
         if one.kind == FOLDER:
             if there is not None and not stat.S_ISDIR(there.st_mode):
                 what = "a link" if stat.S_ISLNK(there.st_mode) else "a file"
-                raise InTheWayError(f"{what} stands here where a folder must go")
+                raise InTheWayError(f"{self.here(one)} here is {what}, and a folder must go there")
             choice.folders.append(one)
+            if there is None:
+                choice.made.append(one)
         elif one.kind == LINK:
             self._link(one, there, choice)
         elif one.kind in FILES:
             self._file(one, there, choice)
+        elif one.path == os.fsencode(os.path.basename(os.path.normpath(self._wish.path))):  # noqa: PTH119 - a host's path
+            raise InTheWayError(f"{SPECIAL}, which cannot be pulled")
         else:
             choice.left_out[one.path] = SPECIAL
 
@@ -135,13 +153,13 @@ class Chooser:
             choice.left_out[one.path] = LEADS_OUT
             return
         if there is not None:
-            _no_folder(there)
+            self._no_folder(one, there)
             link = self._place if stat.S_ISLNK(there.st_mode) else None
             if link is not None and link.target(self.parts(one)) == one.target:
                 choice.skipped += 1
                 return
             if not self.may_replace(one, there):
-                raise InTheWayError(DIFFERS)
+                raise InTheWayError(self.differs(one))
             choice.there[one.number] = there
         choice.links.append(one)
 
@@ -149,9 +167,10 @@ class Chooser:
         if there is None:
             choice.fetch.append(one)
             return
-        _no_folder(there)
+        self._no_folder(one, there)
         choice.there[one.number] = there
-        if stat.S_ISREG(there.st_mode) and there.st_size == one.size:
+        as_large = stat.S_ISREG(there.st_mode) and there.st_size == one.size
+        if as_large:
             if self._wish.checksum:
                 choice.compare.append(one)
                 return
@@ -159,8 +178,18 @@ class Chooser:
                 choice.skipped += 1
                 return
         if not self.may_replace(one, there):
-            raise InTheWayError(DIFFERS)
+            raise InTheWayError(self._another_time(one) if as_large else self.differs(one))
         choice.fetch.append(one)
+
+    def _another_time(self, one: Listed) -> str:
+        return (
+            f"{self.here(one)} here has the same size and another time, and no pull brought it: "
+            "--checksum compares the content, --overwrite replaces it"
+        )
+
+    def _no_folder(self, one: Listed, there: os.stat_result) -> None:
+        if stat.S_ISDIR(there.st_mode):
+            raise InTheWayError(f"{self.here(one)} here is a folder, and a file must go there")
 
     def _is_same(self, one: Listed, there: os.stat_result) -> bool:
         if there.st_mtime_ns == one.mtime_ns:
@@ -168,8 +197,3 @@ class Chooser:
         # Some file systems keep no nanoseconds: what we saw there after the pull counts.
         stamp = self._record.stamp(b"/".join(self.parts(one)))
         return stamp == (there.st_size, there.st_mtime_ns, one.size, one.mtime_ns)
-
-
-def _no_folder(there: os.stat_result) -> None:
-    if stat.S_ISDIR(there.st_mode):
-        raise InTheWayError("a folder stands here where a file must go")

@@ -8,7 +8,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.engine.pull_choice import DIFFERS
 from provision.errors import StepFailedError
 from provision.events import SyncProgress
 from provision.sync.manifest import EXECUTABLE
@@ -75,6 +74,9 @@ class Tally:
     """What a pull has done so far, over all its connections."""
 
     files: int = 0
+    links: int = 0
+    folders: int = 0
+    """That were not here before."""
     bytes: int = 0
     wire_bytes: int = 0
     resumed_bytes: int = 0
@@ -106,6 +108,8 @@ class Fetcher:
         self.settled: set[bytes] = set()
         self.refused: dict[bytes, str] = {}
         self.notes: list[str] = []
+        self.differing: list[Listed] = []
+        """Of a dry run: what was compared and would come."""
 
     @property
     def position(self) -> int:
@@ -122,7 +126,7 @@ class Fetcher:
         return sum(self._have(one) for one in choice.fetch)
 
     def fetch(self, choice: Choice, stream: Stream) -> None:
-        """Bring everything that was chosen.
+        """Bring everything that was chosen; in a dry run, compare what is to be compared, and write nothing.
 
         Raises:
             BadMessageError: the host does not say what our program says.
@@ -132,7 +136,8 @@ class Fetcher:
         self._choice, self._stream = choice, stream
         self._asked = deque()
         self._queue = deque(Want(one, one.size, compare=True) for one in choice.compare)
-        self._queue.extend(Want(one, 0) for one in choice.fetch)
+        if not self._wish.dry_run:
+            self._queue.extend(Want(one, 0) for one in choice.fetch)
         while self._queue or self._asked:
             self._ask()
             found = stream.next()
@@ -244,7 +249,7 @@ class Fetcher:
         except (InTheWayError, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise no_room() from error
-            self._settle(want.one, _why(error))
+            self._settle(want.one, self._chooser.why(want.one, error))
             want.dead = True
             return None
         self._held = Held(want.one, part)
@@ -269,9 +274,9 @@ class Fetcher:
         if part is None:
             there = self._choice.there.get(want.one.number)
             if want.compare and there is not None and not self._chooser.may_replace(want.one, there):
-                self._settle(want.one, DIFFERS)
+                self._settle(want.one, self._chooser.differs(want.one))
             elif want.again and want.one.path not in self.settled:
-                self._queue.append(Want(want.one, 0))
+                self._whole(want.one)
             return
         if found.how == CHANGED:
             self._once_more(want.one, "keeps changing on the host while it is read")
@@ -294,9 +299,17 @@ class Fetcher:
             self.tally.skipped += 1
             self._settle(one)
         elif self._chooser.may_replace(one, there):
-            self._queue.append(Want(one, 0))
+            self._whole(one)
         else:
-            self._settle(one, DIFFERS)
+            self._settle(one, self._chooser.differs(one))
+
+    def _whole(self, one: Listed) -> None:
+        """Ask for what was compared and is another one; a dry run only remembers it."""
+        if self._wish.dry_run:
+            self.differing.append(one)
+            self._settle(one)
+        else:
+            self._queue.append(Want(one, 0))
 
     def _put(self, one: Listed, part: Part, *, grew: bool) -> None:
         there: os.stat_result | None = self._choice.there.get(one.number)
@@ -304,7 +317,7 @@ class Fetcher:
             now = part.place(one.mtime_ns, there, executable=one.kind == EXECUTABLE)
         except (InTheWayError, OSError) as error:
             self._let_go(keep=False)
-            self._settle(one, _why(error))
+            self._settle(one, self._chooser.why(one, error))
             return
         self._record.brought(self._key(one), Stamp(now.st_size, now.st_mtime_ns, one.size, one.mtime_ns))
         self._let_go(keep=False)
@@ -349,7 +362,3 @@ class Fetcher:
 def no_room() -> StepFailedError:
     """Return the error of a full disk of ours."""
     return StepFailedError("there is no room left on this machine's disk", hint="make room, and run it again to go on")
-
-
-def _why(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

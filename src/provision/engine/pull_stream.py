@@ -25,6 +25,7 @@ LEAST = 4096
 HINTS = {
     "python": "`provision up HOST` installs one",
     "many": "pull a part of it, or --yes for ten times as many",
+    "closed": "its owner can let you in, or another login can read it (`user` in hosts.yaml)",
     "missing": "a relative path stands below the project's folder on the host; ~/ is the home, / the root",
 }
 

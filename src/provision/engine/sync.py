@@ -10,8 +10,7 @@ from provision.engine.attempt import Attempt, Past
 from provision.engine.exchange import ChangedError
 from provision.errors import BusyError, LinkLostError, StepFailedError, UnreachableError
 from provision.events import CommandRan, Connected, LinkLost, Note, Waiting
-from provision.model.plan import Program
-from provision.remote.sources import source as script
+from provision.remote import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +133,7 @@ def sync_once(link: Link, goal: SyncGoal, source: TreeSource, emit: Emit, stop: 
 
 
 def _converse(link: Link, goal: SyncGoal, attempt: Attempt, wait: float, emit: Emit) -> Outcome:
-    program = Program("sync_tree.sh", (attempt.request(wait), script("sync_tree.py"), goal.state_dir), env=goal.env)
+    program = catalogue.sync_tree(attempt.request(wait), goal.state_dir, goal.env)
     started = time.monotonic()
     code = None
     try:

@@ -142,6 +142,16 @@ def script_digest(name: str) -> str:
     return hashlib.sha256(source(name).encode()).hexdigest()
 
 
+def sync_tree(request: str, state_dir: str, env: tuple[tuple[str, str], ...]) -> Program:
+    """Converse with the receiver of a tree (see sync_tree.py)."""
+    return Program("sync_tree.sh", (request, source("sync_tree.py"), state_dir), env=env)
+
+
+def send_files(state_dir: str, request: str, env: tuple[tuple[str, str], ...]) -> Program:
+    """Converse with the sender of files (see send_files.py)."""
+    return Program("send_files.sh", (state_dir, request, source("send_files.py")), env=env)
+
+
 def install_packages(manager: str, packages: Iterable[str], *, sudo: bool) -> Program:
     """Install system packages."""
     return Program("install_packages.sh", (manager, "sudo" if sudo else "", *packages), timeout=DAY)

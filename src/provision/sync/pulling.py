@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provision.sync.manifest import EXECUTABLE, FILE, LINK, LONGEST_NAME, LONGEST_PATH
+from provision.sync.sizes import sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +162,7 @@ class Listing:
         """
         self._bytes += len(piece)
         if self._bytes > self.most_bytes:
-            raise BadMessageError(f"a listing of more than {self.most_bytes >> 20} MiB")
+            raise BadMessageError(f"a listing of more than {sized(self.most_bytes)}")
         at = 0
         while at < len(piece):
             if len(piece) - at < _ENTRY.size:

@@ -12,15 +12,18 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shlex
 import stat
 from pathlib import Path
 
+from provision.errors import UsageError
 from provision.sync.manifest import LONGEST_NAME
 from provision.sync.pulling import PART
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = 1 << 20
 PRIVATE = 0o600
+_ENDS = frozenset({Path("/"), Path()})
 
 
 def destination(text: str) -> tuple[Path, bytes | None]:
@@ -32,6 +35,30 @@ def destination(text: str) -> tuple[Path, bytes | None]:
     if text.endswith("/") or path.is_dir() or path.name in ("", ".."):
         return path, None
     return path.parent, os.fsencode(path.name)
+
+
+def check_destination(text: str) -> None:
+    """Check that DEST can be where something is put, before anybody connects.
+
+    Raises:
+        UsageError: a file stands where a folder must be, or the folder for a new name is not there, or is closed.
+    """
+    folder, name = destination(text)
+    way = next(one for one in (folder, *folder.parents) if os.path.lexists(one) or one in _ENDS)
+    try:
+        is_folder = stat.S_ISDIR(way.stat().st_mode)
+    except OSError as error:
+        raise UsageError(f"{way} here: {error.strerror}", hint="name a folder as DEST that is there") from error
+    if not is_folder:
+        raise UsageError(f"{way} here is no folder: nothing can be put in it", hint="give another DEST")
+    if way == folder:
+        return
+    if name is not None:
+        raise UsageError(f"there is no folder {folder} here", hint=f"make it: mkdir -p {shlex.quote(str(folder))}")
+    if not os.access(way, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{folder} cannot be made here: you may not write to {way}", hint="give another DEST, or ask its owner"
+        )
 
 
 class InTheWayError(Exception):
@@ -156,9 +183,9 @@ class Place:
         while same < min(len(names), len(self._way)) and self._way[same][0] == names[same]:
             same += 1
         self._leave(same)
-        for name in names[same:]:
+        for depth, name in enumerate(names[same:], same + 1):
             above = self._way[-1][1] if self._way else self._base
-            found = _opened(above, name, make=make)
+            found = _opened(above, name, self.path.joinpath(*map(os.fsdecode, names[:depth])), make=make)
             if found is None:
                 return None
             self._way.append((name, found))
@@ -274,7 +301,7 @@ def part_name(name: bytes) -> bytes:
     return b"." + hashlib.sha256(name).hexdigest().encode() + PART
 
 
-def _opened(above: int, name: bytes, *, make: bool) -> int | None:
+def _opened(above: int, name: bytes, path: Path, *, make: bool) -> int | None:
     try:
         return os.open(name, _FOLDER, dir_fd=above)
     except FileNotFoundError:
@@ -283,19 +310,19 @@ def _opened(above: int, name: bytes, *, make: bool) -> int | None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, dir_fd=above)
     except OSError as error:
-        raise _in_the_way(above, name, error) from error
+        raise _in_the_way(above, name, path, error) from error
     try:
         return os.open(name, _FOLDER, dir_fd=above)
     except OSError as error:
-        raise _in_the_way(above, name, error) from error
+        raise _in_the_way(above, name, path, error) from error
 
 
-def _in_the_way(above: int, name: bytes, error: OSError) -> Exception:
+def _in_the_way(above: int, name: bytes, path: Path, error: OSError) -> Exception:
     if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
         return error
     found = _lstat(above, name)
     what = "a link" if found is not None and stat.S_ISLNK(found.st_mode) else "a file"
-    return InTheWayError(f"{what} stands where a folder must go: {os.fsdecode(name)}")
+    return InTheWayError(f"{path} here is {what}, and a folder must go there")
 
 
 def _put(folder: int, beside: bytes, name: bytes, expected: os.stat_result | None) -> None:

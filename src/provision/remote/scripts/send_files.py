@@ -6,8 +6,9 @@ asked for in a while.
 """
 
 # Paths are bytes here, which pathlib knows nothing of.
-# ruff: noqa: PTH115, PTH116, PTH119, PTH122, PTH207
+# ruff: noqa: PTH115, PTH116, PTH119, PTH122, PTH207, PTH208
 
+import errno
 import glob
 import hashlib
 import json
@@ -296,13 +297,59 @@ def absolute(path, root):
 def matches(path, root):
     """Return what a path names: itself where that exists, else what it matches as a pattern."""
     full = absolute(path, root)
-    if os.path.lexists(full):
+    try:
+        os.lstat(full)
+    except OSError as error:
+        # What may not be looked at is not the same as nothing: a pattern would match nothing there either.
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise RefusedError("closed", closed(full, error)) from error
+    else:
         return [full]
-    if not re.search(rb"[*?[]", path):
+    magic = re.search(rb"[*?[]", path)
+    if not magic:
         return []
+    barred(full, absolute(path[: magic.start()] + b"x", root).rpartition(b"/")[0] or b"/")
     if path.startswith(b"~/"):
         return glob.iglob(glob.escape(home()) + path[1:])
     return glob.iglob(path if path.startswith(b"/") else glob.escape(root) + b"/" + path)
+
+
+def closed(full, error):
+    """Return why a path cannot be looked at, with the first folder on its way that bars us."""
+    names = os.path.normpath(full).split(b"/")
+    for depth in range(1, len(names)):
+        folder = b"/".join(names[:depth]) or b"/"
+        if not os.access(folder, os.X_OK):
+            return "{}: {} ({})".format(shown(full), error.strerror, belongs(folder))
+    return "{}: {}".format(shown(full), error.strerror)
+
+
+def barred(full, folder):
+    """Refuse a pattern whose folder may not be read: nothing matches in what nobody may list."""
+    try:
+        os.listdir(folder)
+    except PermissionError as error:
+        raise RefusedError("closed", "{}: {} ({})".format(shown(full), error.strerror, belongs(folder))) from error
+    except OSError:
+        pass
+
+
+def belongs(folder):
+    """Return whose a folder is."""
+    try:
+        number = os.stat(folder).st_uid
+    except OSError:
+        return "its folder {} is closed".format(shown(folder))
+    try:
+        owner = pwd.getpwuid(number).pw_name
+    except KeyError:
+        owner = "number {}".format(number)
+    return "its folder {} belongs to {}".format(shown(folder), owner)
+
+
+def shown(path):
+    """Return a path as text that any locale can say."""
+    return ascii(os.path.normpath(path))[2:-1]
 
 
 def blocks(out):
@@ -342,9 +389,7 @@ def serve(out, request):
         seen.add(name)
         listing.match(os.path.normpath(full))
     if not seen:
-        raise RefusedError(
-            "missing", "no such file or folder: {}".format(ascii(os.path.normpath(absolute(path, root)))[2:-1])
-        )
+        raise RefusedError("missing", "no such file or folder: {}".format(shown(absolute(path, root))))
     listing.give()
     out.json(b"Z", {"entries": listing.count, "bytes": listing.bytes})
     sender = Sender(out, listing.files, coder)
