@@ -13,8 +13,9 @@ pytest_plugins = ["tests.lab.fixtures"]
 
 
 def pytest_configure() -> None:
-    """Take hang-ups as a terminal gives them: below `nohup` every child of ours would ignore them."""
+    """Take signals as a terminal gives them: below `nohup`, or behind `&`, every child of ours would ignore them."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

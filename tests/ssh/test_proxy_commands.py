@@ -193,3 +193,39 @@ def test_many_stubborn_ones_are_ended_together_and_none_begins_after_that(tmp_pa
         proxy.proxy("cat", address="h", port=22, user="u")
     for one in sockets:
         one.close()
+
+
+@pytest.mark.usefixtures("_no_run_has_ended")
+def test_a_ctrl_c_while_one_is_being_ended_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = tmp_path / "pids"
+    program = tmp_path / "deaf.py"
+    program.write_text(
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\n"
+        "while True: signal.pause()\n"
+    )
+    # The shell between us and it heeds SIGTERM.
+    one = proxy.proxy(f"sh -c '{sys.executable} {program} {note}; exit $?' %h", address="h", port=22, user="u")
+    deadline = time.monotonic() + LONG
+    while not note.exists() or not note.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    kill, told = os.killpg, []
+
+    def struck(number: int, what: int) -> None:
+        kill(number, what)
+        if not told:
+            told.append(what)
+            one.process.wait(LONG)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "killpg", struck)
+    with pytest.raises(KeyboardInterrupt):
+        one.close()
+    assert told == [signal.SIGTERM]
+    assert alive(note)
+    proxy.end_all()
+    assert gone(note)

@@ -146,7 +146,11 @@ def main() -> NoReturn:
     try:
         code = _code()
     finally:
-        _end_proxy_commands()
+        try:
+            _end_proxy_commands()
+        finally:
+            # A Ctrl-C in its first line would have left them.
+            _end_proxy_commands()
     # A thread that waits for a dead network must not hold up the exit.
     with contextlib.suppress(OSError):
         sys.stderr.flush()

@@ -33,6 +33,8 @@ class ProxySocket(socket.socket):
     ending: threading.Lock
     code: int | None = None
     """How the command ended, if it was not we who ended it."""
+    stubborn: bool = False
+    """Whether it outlived the end of its input. From then on its whole group is ended: its shell may go first."""
 
     def close(self) -> None:
         """Close the socket and end the command; safe to call twice, and from several threads."""
@@ -108,12 +110,15 @@ def proxy(command: str, *, address: str, port: int, user: str) -> ProxySocket:
 def _end(sockets: list[ProxySocket]) -> None:
     """End commands whose input has ended, all at once, and note the exit codes of those that end by themselves."""
     deadline = time.monotonic() + EOF_SECONDS
-    stubborn = []
     for one in sockets:
+        # What another thread, or this one before a Ctrl-C, has begun to end is ended to the last process.
+        if one.stubborn:
+            continue
         if _ends(one.process, deadline):
             one.code = one.process.returncode
         else:
-            stubborn.append(one.process)
+            one.stubborn = True
+    stubborn = [one.process for one in sockets if one.stubborn]
     for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         # The whole group, also once its first process has ended: a shell may wait there for what does not.
         for process in stubborn:
