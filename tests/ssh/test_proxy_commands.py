@@ -213,7 +213,8 @@ def test_a_ctrl_c_while_one_is_being_ended_leaves_nothing_behind(
     while not note.exists() or not note.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    kill, told = os.killpg, []
+    kill = os.killpg
+    told: list[int] = []
 
     def struck(number: int, what: int) -> None:
         kill(number, what)

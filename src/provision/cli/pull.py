@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
-import sys
-import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
 from provision.cli.asking import Asking
+from provision.cli.pull_screen import Pressed, Screen
+from provision.cli.pull_text import document, path_text, summary
+from provision.cli.secrecy import secrets_of
 from provision.cli.signals import stopping
 from provision.cli.workspace import Workspace, settings, through
 from provision.engine.fleet import run_fleet
@@ -21,11 +21,10 @@ from provision.engine.pull import Puller
 from provision.engine.pull_choice import Wish
 from provision.engine.stop import Stop
 from provision.errors import ProvisionError, UsageError
-from provision.events import HostFinished, LinkLost, Note, SyncProgress
+from provision.events import HostFinished, Note
 from provision.model.plan import Outcome
 from provision.project import find_root
-from provision.report.amounts import counted
-from provision.report.display import one_line, shortened
+from provision.report.display import one_line
 from provision.report.exit_code import CODES
 from provision.report.log import RunLog
 from provision.sync.pulling import MOST_ENTRIES, MOST_LISTED
@@ -34,7 +33,7 @@ from provision.tree.pulled import check_destination
 
 if TYPE_CHECKING:
     from provision.engine.pull import Pulled
-    from provision.events import Emit, Event
+    from provision.events import Emit
     from provision.model.host import Host
 
 DESCRIPTION = """\
@@ -48,81 +47,10 @@ EXAMPLES = """\
   provision pull gpu-box:~/.cache/report.html report.html
   provision pull gpu-box:outputs --dry-run       what would come
 """
-LIVE, PLAIN = 0.25, 10.0
-"""Seconds between two words on how far it is: on a terminal, and elsewhere."""
-SHORTEST_SECRET = 6
 NAMED = 5
 """Hosts of a group that are named."""
 SHOWN = 20
 """Paths that are shown of those that did not come."""
-
-
-class Screen:
-    """Says on stderr how far it is."""
-
-    def __init__(self, name: str, *, quiet: bool = False) -> None:
-        self._name = name
-        self._quiet = quiet
-        self._terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._at = time.monotonic()
-        self._open = False
-
-    def say(self, text: str) -> None:
-        """Show one line."""
-        self._write(f"{self._cleared()}{one_line(text)}\n")
-
-    def take(self, event: Event) -> None:
-        """Show what an event says."""
-        if isinstance(event, Note):
-            self.say(f"note: {event.text}")
-        elif isinstance(event, LinkLost):
-            # Most reasons say it already.
-            said = event.reason if event.reason.startswith("the link") else f"the link broke: {event.reason}"
-            self.say(f"{self._name}: {said}; connecting again")
-        elif isinstance(event, SyncProgress):
-            self._progress(event)
-
-    def close(self) -> None:
-        """Leave a clean line."""
-        self._write(self._cleared())
-
-    def _progress(self, event: SyncProgress) -> None:
-        now = time.monotonic()
-        if self._quiet or now - self._at < (LIVE if self._terminal else PLAIN):
-            return
-        self._at = now
-        of = counted(event.total_files, "file")
-        text = f"{event.files} of {of}, {sized(event.bytes)} of {sized(event.total_bytes)}"
-        if self._terminal:
-            self._write(f"\r{shortened(text, shutil.get_terminal_size().columns - 1)}\x1b[K")
-            self._open = True
-        else:
-            self.say(text)
-
-    @staticmethod
-    def _write(text: str) -> None:
-        try:
-            print(text, end="", file=sys.stderr, flush=True)
-        except BrokenPipeError:
-            raise
-        except OSError:
-            pass  # a full disk takes no word of ours: the files still come, and the exit code tells
-
-    def _cleared(self) -> str:
-        was, self._open = self._open, False
-        return "\r\x1b[K" if was else ""
-
-
-class _Pressed:
-    """Says what Ctrl-C does here: once is enough, as what is unfinished is gone on with the next time."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-
-    def say(self, text: str) -> None:
-        """Say that instead of what it does in a run of steps."""
-        del text
-        self._screen.say("stopping: the next pull goes on with what is not whole yet")
 
 
 def main(name: str, argv: list[str]) -> int:
@@ -181,8 +109,8 @@ def main(name: str, argv: list[str]) -> int:
         return (Outcome.CHANGED if any(pulled.counts) else Outcome.CONVERGED), ()
 
     finished = HostFinished(Outcome.CRASHED)
-    log = RunLog.open(name, argv, os.environ, secrets=_secrets(host))
-    with stopping(stop, _Pressed(screen)):
+    log = RunLog.open(name, argv, os.environ, secrets=secrets_of(hosts))
+    with stopping(stop, Pressed(screen)):
         asking.begin(nullcontext)
         for told in run_fleet(hosts, work, stop, forks=1, fail_fast=False):
             log.take(told)
@@ -204,12 +132,6 @@ def _tell_log(screen: Screen, log: RunLog, finished: HostFinished) -> None:
         screen.say(log.problem)
     elif finished.failure is not None:
         screen.say(f"log:  {log.path}")
-
-
-def _secrets(host: Host) -> list[str]:
-    """Return the texts that no log may show."""
-    found = [value for _, value in host.env if len(value) >= SHORTEST_SECRET]
-    return [*found, *filter(None, [os.environ.get("PROVISION_SSH_PASSWORD")])]
 
 
 def _named(text: str, inventory: str | None) -> tuple[str, str]:
@@ -248,29 +170,6 @@ def _parse(name: str, argv: list[str]) -> Any:
     return words.parse_args(argv)
 
 
-def document(name: str, code: int, finished: HostFinished, pulled: Pulled | None) -> dict[str, Any]:
-    """Return the JSON document."""
-    host: dict[str, Any] = {"outcome": finished.outcome.value, "error": None}
-    if finished.failure is not None:
-        failure = finished.failure
-        hint = None if failure.hint is None else _text(failure.hint)
-        host["error"] = {"kind": failure.kind, "message": _text(failure.message), "hint": hint}
-    if pulled is not None:
-        tally = pulled.tally
-        host |= {
-            "pulled": tally.files + tally.links,
-            "skipped": tally.skipped,
-            "bytes": tally.bytes,
-            "resumed_bytes": tally.resumed_bytes,
-            "wire_bytes": tally.wire_bytes,
-            "to": _text(os.path.abspath(pulled.to)),  # noqa: PTH100 - links stay as they were named
-            "planned": [_path(one) for one, _ in pulled.planned or ()],
-            "refused": [{"path": _path(one), "why": _text(why)} for one, why in pulled.refused.items()],
-            "left_out": [{"path": _path(one), "why": _text(why)} for one, why in pulled.left_out.items()],
-        }
-    return {"schema_version": 1, "command": "pull", "exit_code": code, "hosts": {_text(name): host}}
-
-
 def _tell(screen: Screen, name: str, finished: HostFinished, pulled: Pulled | None, *, quiet: bool) -> None:
     if finished.failure is not None:
         text = finished.failure.message.removeprefix(f"{name}: ")
@@ -282,52 +181,10 @@ def _tell(screen: Screen, name: str, finished: HostFinished, pulled: Pulled | No
     for note in pulled.notes:
         screen.say(f"note: {note}")
     for path, length in pulled.planned or ():
-        print(one_line(_path(path)) if path.endswith(b"/") else f"{one_line(_path(path))}  {sized(length)}")
+        print(one_line(path_text(path)) if path.endswith(b"/") else f"{one_line(path_text(path))}  {sized(length)}")
     for why, paths in (("not pulled", pulled.refused), ("left out", pulled.left_out)):
         for path, reason in list(paths.items())[:SHOWN]:
-            screen.say(f"{why}: {_path(path)}: {reason}")
+            screen.say(f"{why}: {path_text(path)}: {reason}")
         if len(paths) > SHOWN:
             screen.say(f"{why}: {len(paths) - SHOWN} more (--json lists all)")
     print(one_line(summary(pulled)), flush=True)
-
-
-def summary(pulled: Pulled) -> str:
-    """Return what came, in a line."""
-    tally = pulled.tally
-    came = _amount(pulled.counts)
-    where = _where(pulled)
-    if pulled.planned is None:
-        parts = [f"{came} pulled {where}, {sized(tally.bytes)}"]
-    else:
-        parts = [f"{came} would come {where}, {sized(sum(length for _, length in pulled.planned))}"]
-    if tally.replaced:
-        parts.append(f"{tally.replaced} replaced")
-    if tally.resumed_bytes:
-        parts.append(f"{sized(tally.resumed_bytes)} were here from before")
-    if tally.skipped:
-        parts.append(f"{tally.skipped} already here")
-    if pulled.refused:
-        parts.append(f"{len(pulled.refused)} not pulled")
-    return ", ".join(parts)
-
-
-def _amount(counts: tuple[int, int, int]) -> str:
-    """Return ``2 files``, ``2 files, 1 link, 3 folders``; without files and links it says so."""
-    words = [counted(number, noun) for number, noun in zip(counts, ("file", "link", "new folder"), strict=True)]
-    return ", ".join(word for word, number in zip(words, counts, strict=True) if number) or words[0]
-
-
-def _where(pulled: Pulled) -> str:
-    """Return where it went, as DEST was typed."""
-    if not pulled.into_folder:
-        return f"to {pulled.to}"
-    return "into this folder" if str(pulled.to) == "." else f"into {pulled.to}/".replace("//", "/")
-
-
-def _path(path: bytes) -> str:
-    return _text(path.decode("utf-8", "surrogateescape"))
-
-
-def _text(text: str) -> str:
-    # Bytes that are no UTF-8 are lone surrogates here, which no JSON reader takes.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

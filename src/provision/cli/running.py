@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-import socket
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.cli.asking import Asking
 from provision.cli.open_files import forks_allowed
+from provision.cli.secrecy import secrets_of
 from provision.cli.signals import stopping
+from provision.cli.whoami import whoami
 from provision.cli.workspace import through
 from provision.engine.converge import Converger, Goal
 from provision.engine.fleet import run_fleet
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from provision.ssh.route import Route, Settings
 
 
-SHORTEST_SECRET = 6
-"""A shorter value, such as a port or "true", would blot out half of a log."""
-
-
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The hosts of a run, what is wanted of each, and the way there."""
@@ -57,7 +54,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
     from provision.ssh.link import SshLink
 
     stop = Stop()
-    holder = f"{_whoami()} ({name}, run {secrets.token_hex(4)})"
+    holder = f"{whoami()} ({name}, run {secrets.token_hex(4)})"
     ready = threading.Event()
     asking = Asking(stop)
     settings = through(asking, selection.settings)
@@ -102,7 +99,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             face.finish()
         finally:
             # Whether or not somebody reads our output: it happened.
-            remember(face.report, os.environ, _project, secrets=_secrets(selection))
+            remember(face.report, os.environ, _project, secrets=secrets_of(selection.hosts))
     return face.exit_code()
 
 
@@ -118,7 +115,7 @@ def _face(name: str, argv: list[str], asked: argparse.Namespace, selection: Sele
         [host.name for host in selection.hosts],
         json=asked.json,
         verbose=asked.verbose,
-        log=RunLog.open(name, argv, os.environ, secrets=_secrets(selection)),
+        log=RunLog.open(name, argv, os.environ, secrets=secrets_of(selection.hosts)),
         dry_run=getattr(asked, "dry_run", False),
         pending_is_7=getattr(asked, "exit_code", False),
         fail_fast=asked.fail_fast,
@@ -143,19 +140,8 @@ def _project() -> str:
     return load_project(Path.cwd()).name
 
 
-def _secrets(selection: Selection) -> tuple[str, ...]:
-    """Return the texts that no log may hold: the password for logins, and the values of the hosts' variables."""
-    values = [value for host in selection.hosts for _, value in host.env if len(value) >= SHORTEST_SECRET]
-    password = os.environ.get("PROVISION_SSH_PASSWORD")
-    return tuple(dict.fromkeys([*values, *([password] if password else [])]))
-
-
 def _options(asked: argparse.Namespace) -> tuple[str, ...]:
     """Return the options that the next command needs too, to mean the same hosts and the same playbook."""
     given = (("-i", asked.inventory), ("-p", asked.playbook))
     anyway = ("--build-anyway",) if getattr(asked, "build_anyway", False) else ()
     return (*(f"{option} {shlex.quote(value)}" for option, value in given if value), *anyway)
-
-
-def _whoami() -> str:
-    return f"{os.environ.get('USER') or os.environ.get('LOGNAME') or os.getuid()}@{socket.gethostname()}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from provision.decode.surrogates import encodable
+
 if TYPE_CHECKING:
     from provision.model.facts import Facts
 
@@ -21,17 +23,13 @@ def _plain(value: object) -> Any:
     if is_dataclass(value):
         return {one.name: _field(one.name, getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, dict):
-        return {_text(str(key)): _plain(inner) for key, inner in value.items()}
+        return {encodable(str(key)): _plain(inner) for key, inner in value.items()}
     if isinstance(value, frozenset):
         return sorted(_plain(inner) for inner in value)
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
-    return _text(value) if isinstance(value, str) else value
+    return encodable(value) if isinstance(value, str) else value
 
 
 def _field(name: str, value: Any) -> Any:
     return _plain(dict(value)) if name in _PAIRS and isinstance(value, tuple) else _plain(value)
-
-
-def _text(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

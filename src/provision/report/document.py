@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.decode.surrogates import encodable
 from provision.report.amounts import is_change
 from provision.report.exit_code import exit_code
 from provision.report.pages import why
@@ -25,7 +26,7 @@ def document(
         "schema_version": SCHEMA_VERSION,
         "command": command or report.command,
         "exit_code": exit_code(report, pending_is_7=pending_is_7, fail_fast=fail_fast),
-        "hosts": {_text(one.name): _host(one, report) for one in report.hosts.values()},
+        "hosts": {encodable(one.name): _host(one, report) for one in report.hosts.values()},
     }
 
 
@@ -41,9 +42,9 @@ def _host(host: HostReport, report: Report) -> dict[str, Any]:
         if host.error is None
         else {
             "kind": host.error.kind,
-            "message": _text(host.error.message),
+            "message": encodable(host.error.message),
             "hint": _optional(host.error.hint),
-            "known": [{"id": one.id, "cause": _text(one.cause), "fix": list(one.fix)} for one in host.error.known],
+            "known": [{"id": one.id, "cause": encodable(one.cause), "fix": list(one.fix)} for one in host.error.known],
         },
         **(_sync(host, report) if report.command == "sync" else {}),
     }
@@ -54,20 +55,20 @@ def _sync(host: HostReport, report: Report) -> dict[str, Any]:
     plan, done = host.sync, host.synced
     placed = plan if done is not None and not done.up_to_date else None
     fields = {
-        "tree": _text(host.tree),
+        "tree": encodable(host.tree),
         "up_to_date": host.good and (plan is None or (done is not None and done.up_to_date)),
         "sent": len(placed.sent) if placed else 0,
         "removed": len(placed.removed) if placed else 0,
         "bytes": placed.bytes if placed else 0,
         "wire_bytes": done.wire_bytes if done else 0,
-        "kept": [{"path": _text(path), "kept_at": _text(where)} for path, where in (done.kept if done else ())],
+        "kept": [{"path": encodable(path), "kept_at": encodable(where)} for path, where in (done.kept if done else ())],
     }
     if report.foresees:
         fields["files"] = {
-            "sent": [_text(one) for one in (plan.sent if plan else ())],
-            "removed": [_text(one) for one in (plan.removed if plan else ())],
-            "kept": [_text(one) for one in (plan.kept if plan else ())],
-            "left_out": [{"path": _text(path), "rule": _text(rule)} for path, rule in report.left_out],
+            "sent": [encodable(one) for one in (plan.sent if plan else ())],
+            "removed": [encodable(one) for one in (plan.removed if plan else ())],
+            "kept": [encodable(one) for one in (plan.kept if plan else ())],
+            "left_out": [{"path": encodable(path), "rule": encodable(rule)} for path, rule in report.left_out],
         }
     return fields
 
@@ -75,8 +76,8 @@ def _sync(host: HostReport, report: Report) -> dict[str, Any]:
 def _done(host: HostReport) -> list[dict[str, Any]]:
     return [
         {
-            "name": _text(one.step.name),
-            "reason": _text(one.step.reason),
+            "name": encodable(one.step.name),
+            "reason": encodable(one.step.reason),
             # What failed half-way may have changed something: the host is probed again to know.
             "changed": one.step.changed,
             "seconds": None if one.seconds is None else round(one.seconds, 3),
@@ -87,7 +88,7 @@ def _done(host: HostReport) -> list[dict[str, Any]]:
 
 def _foreseen(host: HostReport) -> list[dict[str, Any]]:
     return [
-        {"name": _text(one.name), "reason": _text(one.reason), "changed": is_change(one), "seconds": None}
+        {"name": encodable(one.name), "reason": encodable(one.reason), "changed": is_change(one), "seconds": None}
         for one in host.planned or ()
     ]
 
@@ -104,16 +105,11 @@ def _finding(one: Finding) -> dict[str, Any]:
     return {
         "code": one.code,
         "severity": one.severity.value,
-        "message": _text(one.message),
+        "message": encodable(one.message),
         "why": why(one.code),
         "fix": _optional(one.fix),
     }
 
 
 def _optional(text: str | None) -> str | None:
-    return None if text is None else _text(text)
-
-
-def _text(text: str) -> str:
-    # Bytes that were no UTF-8 reach us as lone surrogates, which no JSON reader takes.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return None if text is None else encodable(text)

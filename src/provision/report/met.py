@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from provision.decode.surrogates import encodable
 from provision.model.plan import Outcome, Severity
 from provision.report.hidden import hidden_texts
 
@@ -97,7 +98,7 @@ def hiding(secrets: Iterable[str]) -> Callable[[str], str]:
                     text = f"{text[:-size]}***"
                 if text.startswith(secret[-size:]):
                     text = f"***{text[size:]}"
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        return encodable(text)
 
     return hide
 
