@@ -15,8 +15,13 @@ import json, sys
 from provision.ssh.libraries import load_ssh_libraries
 {before}
 load_ssh_libraries()
-loaded = {{name: name in sys.modules for name in ("fabric", "paramiko", "unittest", "unittest.mock", "asyncio")}}
-import unittest.mock
+names = ("fabric", "paramiko", "unittest", "unittest.mock", "asyncio", "email")
+loaded = {{name: name in sys.modules for name in names}}
+import importlib.metadata, unittest.mock, paramiko
+assert paramiko.__version__ == importlib.metadata.version("paramiko")
+assert importlib.metadata.entry_points()
+import invoke.vendor.yaml, yaml
+assert invoke.vendor.yaml is not yaml
 print(json.dumps([loaded, unittest.mock.Mock.__module__, unittest.TestCase.__name__]))
 """
 
@@ -36,7 +41,9 @@ def seen(before: str = "") -> tuple[dict[str, bool], str, str]:
 
 def test_the_libraries_are_loaded_without_the_test_support_that_they_import() -> None:
     loaded, _, _ = seen()
-    assert loaded == {"fabric": True, "paramiko": True, "unittest": False, "unittest.mock": False, "asyncio": False}
+    wanted = {"fabric", "paramiko"}
+    assert {name for name, there in loaded.items() if there} == wanted
+    assert len(loaded) > len(wanted)
 
 
 def test_who_imports_mock_later_gets_the_real_one() -> None:
@@ -53,3 +60,29 @@ def test_a_loaded_unittest_without_mock_stays() -> None:
     loaded, mock, case = seen("import unittest")
     assert (loaded["unittest"], loaded["unittest.mock"]) == (True, False)
     assert (mock, case) == ("unittest.mock", "TestCase")
+
+
+def test_metadata_that_is_loaded_already_is_what_they_ask() -> None:
+    assert seen("import importlib.metadata")[0]["email"]
+
+
+def test_another_thread_gets_the_real_metadata_while_they_are_imported() -> None:
+    """As one does that imports a library meanwhile."""
+    before = """
+class Other:
+    def find_spec(self, name, path=None, target=None):
+        if name == "paramiko.transport":
+            import importlib.metadata
+            assert importlib.metadata.version("fabric") and importlib.metadata.distribution("fabric")
+sys.meta_path.insert(0, Other())
+"""
+    assert seen(before)[0]["email"]
+
+
+def test_the_version_is_asked_where_it_cannot_be_seen() -> None:
+    """As with an egg, or two versions in one folder."""
+    before = """
+import provision.ssh.libraries as libraries
+libraries.Path.iterdir = lambda folder: [folder / "paramiko-1.dist-info", folder / "paramiko-2.dist-info"]
+"""
+    assert seen(before)[0]["email"]
