@@ -166,7 +166,6 @@ def test_a_file_here_from_long_ago_travels(site: Site) -> None:
         assert done.code == 0, done
 
 
-@pytest.mark.xfail(strict=True, reason="one damaged part is found in each conversation, and there are two of them")
 def test_damaged_parts_of_big_files_are_sent_anew(site: Site) -> None:
     site.first()
     parts = site.own / "partial"
@@ -179,6 +178,23 @@ def test_damaged_parts_of_big_files_are_sent_anew(site: Site) -> None:
     site.at(f"chown {site.host.user} .provision/partial/*", user="root")
     done = site.sync()
     assert done.code == 0, done
+
+
+@pytest.mark.parametrize("damage", ["rm .provision/manifest", "echo spoilt >.provision/manifest"])
+def test_a_host_that_lost_its_list_of_what_was_synced_goes_on_and_says_so_once(site: Site, damage: str) -> None:
+    site.first()
+    site.at(f"{damage} && echo edited >train.py")
+    (site.project / "notes.txt").write_text("two\n")
+    done = site.sync()
+    assert done.code == 0, done
+    assert done.err.count("lost or damaged") == 1, done
+    assert "no sync had put" not in done.out, done
+    for name in ("train.py", "notes.txt", "src/a.py"):
+        assert (site.there / name).read_text() == (site.project / name).read_text()
+    assert [one.read_text() for one in site.own.glob("kept/*/train.py")] == ["edited\n"]
+    again = site.sync()
+    assert again.code == 0, again
+    assert "lost or damaged" not in again.err, again
 
 
 def test_files_of_a_submodule_without_git_are_sent_or_named(site: Site, tmp_path: Path) -> None:

@@ -136,7 +136,6 @@ def tight(namespace: Namespace, tree: Path, free: int) -> Tight:
     return Tight(view, laptop.sync())
 
 
-@pytest.mark.xfail(strict=True, reason="room for what must be kept aside is not made before the journal")
 def test_a_disk_without_inodes_keeps_the_old_tree_or_gets_the_new_one(namespace: Namespace, tmp_path: Path) -> None:
     for free in range(1, 13):
         disk = tight(namespace, tmp_path / f"disk{free}", free)
@@ -150,9 +149,6 @@ def test_a_disk_without_inodes_is_no_fuller_after_a_sync_that_failed(namespace: 
         assert not disk.litter, (free, disk.said)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what is kept aside from a mount is copied, and its room is not judged before the journal"
-)
 def test_what_must_be_kept_aside_from_a_mount_needs_room_before_anything_moves(
     namespace: Namespace, tmp_path: Path
 ) -> None:
@@ -171,9 +167,6 @@ def test_what_must_be_kept_aside_from_a_mount_needs_room_before_anything_moves(
 
 
 @pytest.mark.lab
-@pytest.mark.xfail(
-    strict=True, reason="links on the way to the tree are followed, whoever owns them and the folder they are in"
-)
 def test_another_logins_link_in_a_folder_for_all_does_not_choose_where_the_tree_goes(lab: Lab, desk: Desk) -> None:
     box = lab.host("box")
     listed(desk, box, workdir="/data")
@@ -234,6 +227,13 @@ def test_a_host_that_says_at_once_that_it_is_busy_is_not_asked_without_a_pause(t
     with pytest.raises(ProvisionError):
         told_by(tmp_path, host, wait=1.0)
     assert host.conversations < 20
+
+
+def test_a_host_that_threw_damaged_parts_away_is_sent_them_anew_but_not_for_ever(tmp_path: Path) -> None:
+    host = Busy(answer(), said(b"E", kind="damaged", message="2 files were damaged", hint=""))
+    with pytest.raises(ProvisionError, match="2 files were damaged"):
+        told_by(tmp_path, host)
+    assert 1 < host.conversations < 5
 
 
 def test_an_answer_of_empty_lists_does_not_take_all_memory() -> None:

@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ from tests.scripts.sync_client import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the receiver runs on Linux hosts")
 
@@ -204,6 +206,164 @@ def test_a_tree_of_somebody_else_is_refused_unless_taken_over(laptop: Laptop) ->
     laptop.sync(origin=OTHERS, take_over=True)
     assert on_disk(laptop.tree) == laptop.items
     assert laptop.ask()["owner"]["who"] == "somebody@desk"
+
+
+def lose(own: Path) -> None:
+    (own / "manifest").unlink()
+
+
+def spoil(own: Path) -> None:
+    (own / "manifest").write_bytes(b"PVM1 and what a bad disk makes of it")
+
+
+def twist(own: Path) -> None:
+    """Change a name in it: it can still be read."""
+    whole = (own / "manifest").read_bytes()
+    (own / "manifest").write_bytes(whole.replace(b"d/e/c", b"../../"[:5], 1))
+
+
+@pytest.mark.parametrize("damage", [lose, spoil, twist])
+def test_where_the_list_is_lost_our_own_tree_goes_on_without_taking_over(
+    laptop: Laptop, damage: Callable[[Path], None]
+) -> None:
+    edit(laptop.tree)
+    damage(laptop.tree / ".provision")
+    laptop.items[b"n"] = file("new")
+
+    answer = laptop.ask()
+    assert (answer["id"], answer["recovering"]) == ("", True)
+    assert laptop.ask(origin=OTHERS)["recovering"] is False
+    result = laptop.sync()
+
+    assert ([path for path, _ in result["kept"]], result["adopted"]) == (["a"], 3)
+    assert on_disk(laptop.tree) == laptop.items
+    assert laptop.ask()["recovering"] is False
+    # They are what syncs put there, and go when they are removed here.
+    laptop.items = {b"n": file("new")}
+    laptop.sync()
+    assert on_disk(laptop.tree) == laptop.items
+
+
+def test_a_tree_that_no_sync_made_is_not_taken_for_one_that_lost_its_list(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a").write_text("foreign")
+
+    assert Laptop(tree, dict(SOME)).ask()["recovering"] is False
+
+
+def test_a_file_in_the_place_of_what_is_kept_is_refused_while_the_tree_is_the_old_one(laptop: Laptop) -> None:
+    edit(laptop.tree)
+    (laptop.tree / ".provision/kept").touch()
+    laptop.items[b"a"] = file("new")
+
+    assert laptop.sync()["kind"] == "refused"
+    assert (laptop.tree / "a").read_text() == "FIRST"
+
+
+def test_the_place_of_what_was_kept_is_told_for_every_path_that_a_tree_can_have(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = b"/".join([b"x" * 200] * 20)[:4000]
+    laptop.items = {path: file("old")}
+    laptop.sync()
+    folder = os.open(laptop.tree, os.O_RDONLY)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC, dir_fd=folder)
+    finally:
+        os.close(folder)
+    os.write(fd, b"edited there")
+    os.close(fd)
+    laptop.items = {path: file("new")}
+
+    ((told, where),) = laptop.sync()["kept"]
+
+    assert told == os.fsdecode(path)
+    assert Path(where).is_dir()
+    monkeypatch.chdir(where)
+    assert Path(told).read_text() == "edited there"
+
+
+def test_nothing_is_left_of_what_was_made_to_keep_something_where_it_fails(laptop: Laptop) -> None:
+    edit(laptop.tree)
+    laptop.items |= {b"a": file("new"), b"d/b": file("new")}
+    (laptop.tree / "d/b").unlink()
+    os.mkfifo(laptop.tree / "d/b")
+
+    assert laptop.sync()["kind"] == "conflict"
+
+    assert not (laptop.tree / ".provision/staging/kept").exists()
+    assert not list((laptop.tree / ".provision").glob("kept/*"))
+
+
+@dataclass
+class Shared:
+    """A folder that every login can write, and a login that is neither root nor in a container of its own."""
+
+    folder: Path
+
+    def laptop(self, tree: Path) -> Laptop:
+        login = ["setpriv", "--reuid=4001", "--regid=4001", "--clear-groups"]
+        return Laptop(tree, dict(SOME), options={"wrap": login, "env": {"HOME": "/nonexistent"}})
+
+    def home(self, uid: int) -> Path:
+        home = self.folder / f"home{uid}"
+        home.mkdir()
+        os.chown(home, uid, uid)
+        return home
+
+
+@pytest.fixture
+def shared() -> Iterator[Shared]:
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("only root is several logins")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        one = Shared(Path(folder))
+        one.folder.chmod(0o755)
+        (one.folder / "data").mkdir()
+        (one.folder / "data").chmod(0o1777)
+        yield one
+
+
+@pytest.mark.parametrize("name", ["data/tree", "data/work/tree", "way/tree"])
+@pytest.mark.parametrize(("owner", "kind"), [(4002, "refused"), (4001, None), (0, None)])
+def test_a_link_of_another_login_in_a_folder_for_all_leads_no_tree_anywhere(
+    shared: Shared, name: str, owner: int, kind: str | None
+) -> None:
+    mine = shared.home(4001)
+    (shared.folder / "way").symlink_to("data/second")
+    link_at = {"data/tree": "data/tree", "data/work/tree": "data/work", "way/tree": "data/second"}[name]
+    (shared.folder / link_at).symlink_to(mine)
+    os.chown(shared.folder / link_at, owner, owner, follow_symlinks=False)
+
+    said = shared.laptop(shared.folder / name).sync()
+
+    assert said.get("kind") == kind, said
+    if kind:
+        assert str(shared.folder / link_at) in said["message"]
+        assert not list(mine.iterdir())
+    else:
+        assert on_disk(mine if name == "data/tree" else mine / "tree") == SOME
+
+
+def test_a_link_in_a_folder_of_its_owner_is_followed_as_that_folder_was_chosen(shared: Shared) -> None:
+    mine, theirs = shared.home(4001), shared.home(4002)
+    theirs.chmod(0o777)
+    (theirs / "tree").symlink_to(mine)
+    os.chown(theirs / "tree", 4002, 4002, follow_symlinks=False)
+
+    assert "kind" not in shared.laptop(theirs / "tree").sync()
+    assert on_disk(mine) == SOME
+
+
+def test_a_folder_of_another_login_in_a_folder_for_all_holds_no_tree(shared: Shared) -> None:
+    theirs = shared.folder / "data/theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    os.chown(theirs, 4002, 4002)
+
+    assert shared.laptop(theirs / "tree").sync()["kind"] == "refused"
+    assert not list(theirs.iterdir())
 
 
 def test_without_a_record_nothing_makes_way_unless_taken_over(tmp_path: Path) -> None:

@@ -170,6 +170,38 @@ def test_a_roll_forward_that_is_killed_too_is_done_by_the_next(tmp_path: Path) -
     assert number > 20
 
 
+@pytest.mark.parametrize("damage", [b"", b"PVM1 and what a bad disk makes of it", manifest(OLD).blob])
+def test_a_damaged_list_of_an_interrupted_sync_is_told_once_and_the_next_sync_makes_it_whole(
+    tmp_path: Path, damage: bytes
+) -> None:
+    prepared = prepare(tmp_path / "prepared")
+    number, stages = 0, 0
+    while True:
+        number += 1
+        tree = tmp_path / f"tree{number}"
+        shutil.copytree(prepared.tree, tree, symlinks=True)
+        laptop = Laptop(tree, dict(NEW), base=dict(manifest(OLD).entries))
+        if not killed(laptop, number):
+            break
+        new = tree / ".provision/manifest.new"
+        if new.exists() and (tree / ".provision/journal").exists():
+            stages += 1
+            new.write_bytes(damage)
+            assert laptop.ask(dry_run=True)["id"] in (manifest(OLD).id, "")
+            error = laptop.ask()
+            assert error["kind"] == "io", number
+            assert "damaged" in error["message"]
+            laptop.sync()
+            there = on_disk(tree)
+            assert {path: there.get(path) for path in NEW} == NEW, number
+            assert own_names(tree) <= {"adopted"}, number
+            kept = {one.read_bytes() for one in (tree / ".provision/kept").rglob("*") if one.is_file()}
+            assert kept >= set(MINE), number
+            assert laptop.ask()["changed"] == {}, number
+        shutil.rmtree(tree)
+    assert stages > 10
+
+
 def test_killed_while_it_resumes_nothing_stale_arrives(tmp_path: Path) -> None:
     for number in range(1, 12):
         laptop = Laptop(tmp_path / f"tree{number}", {b"a": file("1"), b"b/c": file("2")})
@@ -309,6 +341,61 @@ def test_a_mount_in_the_tree_without_room_is_noticed_before_anything_moves(
 
     assert error["kind"] == "space"
     assert "data" in error["message"]
+    assert on_disk(namespace.view(tree)) == before
+
+
+@pytest.mark.parametrize("same_disk", [False, True])
+def test_what_makes_way_on_another_mount_is_copied_before_anything_moves(
+    namespace: Namespace, tmp_path: Path, same_disk: bool
+) -> None:
+    tree = tmp_path / "disk/tree"
+    (tmp_path / "disk").mkdir()
+    mounted(namespace, tmp_path / "disk", "5m")
+    view = namespace.view(tree)
+    (view / "data").mkdir(parents=True)
+    (view.parent / "volume").mkdir()
+    if same_disk:
+        namespace.run("mount", "--bind", str(tree.parent / "volume"), str(tree / "data"))
+    else:
+        mounted(namespace, tree / "data", "20m")
+    old = {b"a": file("old"), b"data/b": file("old"), b"data/gone": file("old")}
+    laptop = namespace.laptop(tree, old)
+    laptop.sync()
+    (view / "data/b").write_bytes(b"theirs" * 200_000)
+    (view / "data/gone").write_bytes(b"theirs" * 200_000)
+    (view / "ballast").write_bytes(bytes(1_500_000 if same_disk else 3_500_000))
+    before = on_disk(view)
+    laptop.items = {b"a": file("new"), b"data/b": file("new")}
+
+    error = laptop.sync()
+
+    assert error["kind"] == "space"
+    assert on_disk(view) == before
+    assert own_names(view) == set()
+    assert not (view / ".provision/kept").exists()
+    (view / "ballast").unlink()
+    (view / "data/gone").write_bytes(b"short")
+    result = laptop.sync()
+    assert [path for path, _ in result["kept"]] == ["data/b", "data/gone"]
+    assert {Path(f"/proc/{namespace.holder.pid}/root{where}").stat().st_size for _, where in result["kept"]} == {
+        1_200_000,
+        5,
+    }
+    assert on_disk(view) == laptop.items
+
+
+def test_a_mount_in_the_tree_without_inodes_is_noticed_before_anything_moves(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "data").mkdir(parents=True)
+    namespace.run("mount", "-t", "tmpfs", "-o", "size=8m,mode=755,nr_inodes=8", "none", str(tree / "data"))
+    before = {b"a": file("old"), b"data/b": file("old")}
+    laptop = namespace.laptop(tree, before)
+    laptop.sync()
+    laptop.items = {b"a": file("new"), **{b"data/d%d/f" % number: file("new") for number in range(4)}}
+
+    assert laptop.sync()["kind"] == "space"
     assert on_disk(namespace.view(tree)) == before
 
 

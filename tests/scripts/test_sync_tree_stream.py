@@ -22,6 +22,7 @@ from tests.scripts.sync_client import (
     Laptop,
     Receiver,
     coded,
+    copy,
     delete,
     end,
     file,
@@ -189,6 +190,72 @@ def test_a_big_file_goes_on_where_it_broke(laptop: Laptop) -> None:
     assert on_disk(laptop.tree) == laptop.items
 
 
+def damage(laptop: Laptop, sizes: dict[bytes, int]) -> None:
+    """Leave parts of files there as a power cut does: so many bytes of nothing."""
+    laptop.ask()
+    parts = laptop.tree / ".provision/partial"
+    parts.mkdir()
+    for content, size in sizes.items():
+        (parts / hashlib.sha256(content).hexdigest()).write_bytes(bytes(size))
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000, len(NOISE), len(NOISE) + 1])
+def test_all_damaged_parts_are_found_in_one_sync_and_sent_whole_in_the_next(laptop: Laptop, size: int) -> None:
+    contents = [bytes([number]) + NOISE for number in (1, 2, 3)]
+    laptop.items = {b"%d.bin" % number: file(content) for number, content in enumerate(contents)}
+    laptop.items[b"good"] = file(b"good" + NOISE)
+    laptop.items[b"small"] = file("small")
+    damage(laptop, dict.fromkeys(contents, size))
+    with laptop.start() as receiver:
+        answer, staged = laptop.opened(receiver)
+        answer["partial"] = {name: min(there, len(contents[0])) for name, there in answer["partial"].items()}
+        receiver.stream(b"".join(laptop.records(answer, staged)))
+        receiver.finish()
+        error = receiver.until(b"E").value
+    assert error["kind"] == "damaged"
+    assert "3 files" in error["message"]
+    assert not laptop.ask()["partial"]
+
+    assert laptop.sync()["resumed"] == len(NOISE) + len("goodsmall")
+
+    assert on_disk(laptop.tree) == laptop.items
+
+
+def test_a_twin_of_a_file_with_a_damaged_part_is_no_other_error(laptop: Laptop) -> None:
+    laptop.items = {b"one": file(NOISE), b"two": file(NOISE)}
+    damage(laptop, {NOISE: 1000})
+    with laptop.start() as receiver:
+        receiver.until(b"A")
+        records = put(b"one", file(NOISE), 1000) + copy(b"two", file(NOISE), b"one")
+        receiver.stream(records + end(manifest(laptop.items)))
+        receiver.finish()
+        assert receiver.until(b"E").value["kind"] == "damaged"
+    with laptop.start() as receiver:
+        receiver.until(b"A")
+        receiver.stream(put(b"one", file(NOISE)) + copy(b"two", file(NOISE), b"one") + end(manifest(laptop.items)))
+        receiver.finish()
+        receiver.until(b"R")
+
+    assert on_disk(laptop.tree) == laptop.items
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "raw"])
+@pytest.mark.parametrize("python", [with_the_module, without_modules])
+def test_a_client_that_leaves_in_the_middle_is_told_of_no_broken_stream(
+    laptop: Laptop, codec: str, python: object
+) -> None:
+    assert callable(python)
+    laptop.options = {"python": python()}
+    data = coded(codec, put(b"d/c", SOME[b"d/c"]) + put(b"a", SOME[b"a"]))
+    with laptop.start() as receiver:
+        receiver.until(b"A")
+        receiver.send(b"J", json.dumps({"codec": "zstd" if codec == "raw" else codec}).encode())
+        receiver.send(b"D", data[: len(data) * 2 // 3])
+        receiver.send(b"Q")
+        with pytest.raises(EndedError):
+            receiver.until(b"E")
+
+
 def test_what_was_staged_and_is_not_wanted_any_more_does_not_arrive(laptop: Laptop) -> None:
     records = b"".join([put(path, SOME[path]) for path in sorted(SOME)])
     cut(laptop, records)
@@ -207,8 +274,10 @@ def test_damaged_staged_files_are_not_used(laptop: Laptop) -> None:
     (staged / "unlisted").touch()
     with laptop.start() as receiver:
         receiver.until(b"A")
-        receiver.stream(use(b"a", 1))
-        assert receiver.until(b"E").value["kind"] == "changed"
+        receiver.stream(use(b"a", 1) + use(b"d/b", 1) + end(manifest(SOME)))
+        error = receiver.until(b"E").value
+        assert error["kind"] == "damaged"
+        assert "2 files" in error["message"]
 
     laptop.sync()
 
@@ -336,7 +405,6 @@ def test_a_delta_that_is_none_is_refused(laptop: Laptop, lie: str) -> None:
     [
         put(b"a", file("other")) + end(manifest(SOME)),
         b"B\x01" + short(b"x") + struct.pack(">Q32sQ", 3, b"\1" * 32, 0) + b"abc",
-        b"B\x01" + short(b"x") + struct.pack(">Q32sQ", 3, b"\1" * 32, 2) + b"c",
         b"K\x01" + short(b"x") + short(b"a") + struct.pack(">Q", 5) + hashlib.sha256(b"FIRST").digest(),
         b"K\x01" + short(b"x") + short(b"none") + struct.pack(">Q", 5) + hashlib.sha256(b"first").digest(),
     ],
@@ -363,6 +431,7 @@ def test_a_broken_coded_stream_is_refused(laptop: Laptop, codec: str, python: ob
         receiver.until(b"A")
         receiver.send(b"J", json.dumps({"codec": codec}).encode())
         receiver.send(b"D", b"this was never coded " * 10)
+        receiver.send(b"D")
         receiver.finish()
 
         assert receiver.until(b"E").value["kind"] == "protocol"

@@ -35,6 +35,10 @@ class ChangedError(Exception):
     """What was sent is not the tree that was announced: files changed meanwhile."""
 
 
+class DamagedError(ChangedError):
+    """What an earlier, broken sync left on the host is damaged: the host threw it away, and it must be sent anew."""
+
+
 class Exchange:
     """Reads what the host says; `beat` and the sender's thread never speak at the same time."""
 
@@ -52,7 +56,7 @@ class Exchange:
         Raises:
             StepFailedError: the host speaks another language, or stopped for a reason that it told.
             BusyError: another sync holds the tree.
-            ChangedError: the host has something else than was announced.
+            ChangedError: the host has something else than was announced, or threw away what was damaged there.
             LinkLostError: the link broke.
         """
         deadline = time.monotonic() + seconds
@@ -151,6 +155,8 @@ _HINTS = {
 
 def _failure(refusal: Refusal) -> ProvisionError | ChangedError:
     message, hint = refusal.message, refusal.hint
+    if refusal.kind == "damaged":
+        return DamagedError(message)
     if refusal.kind == "changed":
         return ChangedError(message)
     if refusal.kind == "busy":

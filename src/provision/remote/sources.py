@@ -19,11 +19,13 @@ INCLUDES: dict[str, tuple[str, ...]] = {
         "sync_tree_folders.py",
         "sync_tree_stream.py",
         "sync_tree_delta.py",
+        "sync_tree_keeping.py",
         "sync_tree_placing.py",
         "sync_tree_staging.py",
         "sync_tree_receive.py",
         "sync_tree_client.py",
         "sync_tree_own.py",
+        "sync_tree_way.py",
         "sync_tree_walk.py",
     ),
 }

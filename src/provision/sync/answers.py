@@ -58,6 +58,8 @@ class Answer:
     """An earlier sync was interrupted while it placed its files; that was brought to its end first."""
     kept: tuple[tuple[str, str], ...] = ()
     """What was kept aside at that."""
+    recovering: bool = False
+    """The list of what syncs put there is lost, and its record says that they were this project's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def answer_of(payload: bytes) -> Answer:
         top=tuple(_bytes(one) for one in _texts(value, "top", MOST_TOP)),
         rolled_forward=value.get("rolled_forward") is True,
         kept=_kept(value),
+        recovering=value.get("recovering") is True,
     )
 
 

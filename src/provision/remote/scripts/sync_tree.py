@@ -90,6 +90,22 @@ def load_late():
         exec(compile(late, "sync_tree_late", "exec"), globals())  # noqa: S102 - the other half of this program
 
 
+def good_manifest(tree, name):
+    """Return what syncs put there; ``None`` where its list is not there, or not the one that the record speaks of."""
+    manifest = manifest_at(tree, name)
+    if manifest is None or name != b"manifest":
+        return manifest
+    synced = (owner_of(tree) or {}).get("synced")
+    said = synced.get("id") if isinstance(synced, dict) else None
+    return None if said and said != manifest.id else manifest
+
+
+def is_own(tree, request):
+    """Whether the record says that the tree is that of this client's project."""
+    owner, origin = owner_of(tree), request.get("origin", {})
+    return owner is not None and all(owner.get(one) == origin.get(one) for one in ("client", "root"))
+
+
 def finish_earlier(tree):
     """Do what a killed receiver left to do; return which manifest is good then, and what a dry run has to imagine."""
     if not tree.has(b"journal"):
@@ -97,7 +113,7 @@ def finish_earlier(tree):
     load_late()
     if tree.writes:
         return b"manifest", None, {"rolled_forward": True, "kept": roll_forward(tree)}
-    if tree.has(b"manifest.new"):
+    if list_of(tree, journal_of(tree)):
         return b"manifest.new", pending_in(tree), {"rolled_forward": True}
     return b"manifest", None, {"rolled_forward": True}
 
@@ -108,13 +124,13 @@ def converse(request, client):
     tree = Tree(request)
     held = lock(tree, request)
     name, pending, extra = finish_earlier(tree)
-    manifest = manifest_at(tree, name)
+    manifest = good_manifest(tree, name)
     stamps, changed, renewed = [], {}, False
     if manifest:
         stamps = [NO_STAMP] * len(manifest.names) if request.get("rehash") else stamps_for(tree, manifest)
         changed, renewed = walk(manifest, stamps, pending)
     staged = None if tree.has(b"journal") else manifest_at(tree, b"staging/received")
-    extra["staged"] = len(staged.names) if staged else 0
+    extra.update(staged=len(staged.names) if staged else 0, recovering=manifest is None and is_own(tree, request))
     client.tell(b"A", answer(tree, manifest, changed, extra))
     if manifest and manifest.id not in (request.get("base"), request.get("target")):
         client.say(b"M", manifest.blob)

@@ -6,6 +6,7 @@
 
 import errno
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -14,6 +15,9 @@ import stat
 import struct
 import sys
 import time
+
+# Tens of thousands of small values that stay to the end: looking for cycles among them is all cost.
+gc.disable()
 
 BLOCK = struct.Struct(">cI")
 LONGEST_BLOCK = 1 << 20

@@ -34,7 +34,10 @@ class Delta:
         self.folders = parents(new)
         if not self.folders.isdisjoint(new):
             raise SyncError("protocol", "a folder and a file at once: %r" % min(self.folders & set(new))[:60])
-        self.target = Manifest.of(new)
+        others = {path: new[path] for path in [*staging.received, *staging.modes]}
+        # The usual edit: much the same list, and its digest says whether it is the right one in any case.
+        same_names = known.manifest and len(new) == len(self.old) and all(path in self.old for path in others)
+        self.target = known.manifest.with_records(others) if same_names and not self.gone else Manifest.of(new)
         if self.target.digest != target:
             raise SyncError("changed", "what came is not the tree that was announced", "sync again")
         self.ours = {one for one in (tree.read(b"folders") or b"").split(b"\0") if one}
@@ -42,6 +45,11 @@ class Delta:
         self.apart = {}
         """Folders of the tree on another file system, with its number."""
         self.aside = []
+        """What stands where something of ours must go."""
+        self.leaving = []
+        """What was changed on the host and is to be removed."""
+        self.temporary = ".provision-%d.tmp" % int.from_bytes(os.urandom(4), "big")
+        self.recovering = known.recovering
         self.adopting = set()
         """Other people's files that are what was sent already: a sync never removes them."""
         self.adopted = {one for one in (tree.read(b"adopted") or b"").split(b"\0") if one}
@@ -66,7 +74,7 @@ class Delta:
                 raise conflict(path, "there is a socket, a pipe or a device where a file must go")
             else:
                 self.compare(path, name, fd, found)
-        places.forget()
+        self.check_removed(places)
         if self.aside and self.must_not_move():
             raise SyncError(
                 "owner",
@@ -74,6 +82,18 @@ class Delta:
                 % (text(self.tree.root), len(self.aside), text(self.aside[0])),
                 "sync to another tree, or keep them aside there with --take-over",
             )
+        if self.aside or self.leaving:
+            make_kept(tree=self.tree, places=places, paths=self.aside + self.leaving, temporary=self.temporary)
+        places.forget()
+
+    def check_removed(self, places):
+        """Find what was changed on the host and would be removed: it makes way too."""
+        for path in sorted(self.gone - self.adopted):
+            folder, name = split(path)
+            fd = places.find(folder)
+            found = None if fd is None else lstat(name, fd)
+            if found is not None and not stat.S_ISDIR(found.st_mode) and not self.is_old(path, name, fd, found):
+                self.leaving.append(path)
 
     def check_folders(self, places):
         """Return the folders that the tree does not have yet, or will no longer have as something else."""
@@ -112,9 +132,17 @@ class Delta:
                 place = split(place)[0]
             if place in self.apart:
                 device = self.apart[place]
-                needs[device] = (needs.get(device, (0,))[0] + record[1], place)
-        for needed, place in needs.values():
+                size, names, _ = needs.get(device, (0, set(), None))
+                names.update([path], parents([path]) & absent)
+                needs[device] = (size + record[1], names, place)
+        for needed, names, place in needs.values():
             space = os.fstatvfs(places.get(place))
+            if space.f_files and len(names) > space.f_favail:
+                raise SyncError(
+                    "space",
+                    "%s takes %d more files and folders, and %d go there" % (text(place), space.f_favail, len(names)),
+                    "remove something there; the tree is as it was",
+                )
             if needed > space.f_bavail * space.f_frsize:
                 raise SyncError(
                     "space",
@@ -150,13 +178,19 @@ class Delta:
         return not self.request.get("take_over") and owner_of(self.tree) is None
 
     def compare(self, path, name, fd, found):
-        known = self.old.get(path)
-        if known and (self.stamp_of.get(path) == stamp_at(found) or differs(name, fd, found, known) in ("", "mode")):
+        if self.is_old(path, name, fd, found):
             return
         if differs(name, fd, found, self.new[path]) not in ("", "mode"):
             self.aside.append(path)
-        elif not known:
+        elif path not in self.old and not self.recovering:
             self.adopting.add(path)
+
+    def is_old(self, path, name, fd, found):
+        """Whether this is what an earlier sync put there; the rights to run it do not count, as they hold no work."""
+        known = self.old.get(path)
+        if known is None:
+            return False
+        return self.stamp_of.get(path) == stamp_at(found) or differs(name, fd, found, known) in ("", "mode")
 
     def check_vanishing(self, path):
         """Refuse a file in the place of a folder that will not be empty, or that is not ours."""
@@ -185,7 +219,6 @@ class Delta:
         owner = {name: origin.get(name) for name in ("client", "root", "who", "project", "commit", "branch", "dirty")}
         owner.update(format=1, synced={"id": self.target.id, "at": int(time.time())})
         folders = sorted(one for one in self.ours | self.made if one in self.folders or self.stands(one))
-        self.settle()
         write_own(tree, b"folders.new", b"".join(one + b"\0" for one in folders))
         adopted = (self.adopted - set(self.staging.received) - self.gone) | self.adopting
         if adopted or self.adopted:
@@ -210,7 +243,6 @@ class Delta:
     def draft(self):
         """Write all of the journal but its name."""
         going = [one for one in self.ours if one not in self.folders]
-        number = int.from_bytes(os.urandom(4), "big")
         journal = {
             "format": 1,
             "target": self.target.id,
@@ -219,7 +251,7 @@ class Delta:
             "folders": [text(one) for one in sorted(going, key=lambda one: -one.count(b"/"))],
             "modes": [[text(path), kind] for path, kind in sorted(self.staging.modes.items())],
             "kept": kept_name(self.tree),
-            "temporary": ".provision-%d.tmp" % number,
+            "temporary": self.temporary,
         }
         write_draft(self.tree, b"journal", json.dumps(journal).encode(), lasting=True)
         return journal

@@ -125,8 +125,21 @@ def remove(tree, name):
     os.rmdir(name, dir_fd=tree.own)
 
 
-def forget_file(tree, name):
+def drop_empty(fd, name):
+    """Remove a folder where nothing is in it."""
     try:
-        os.unlink(name, dir_fd=tree.own)
+        os.rmdir(name, dir_fd=fd)
+    except OSError:
+        # Not empty, not there, or no folder.
+        pass
+
+
+def forget_in(fd, name):
+    try:
+        os.unlink(name, dir_fd=fd)
     except FileNotFoundError:
         pass
+
+
+def forget_file(tree, name):
+    forget_in(tree.own, name)

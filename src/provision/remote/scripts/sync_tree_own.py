@@ -1,7 +1,7 @@
 """The folder of a tree with our own one in it, and the lock on both."""
 
 # A piece of sync_tree.py: all pieces run in one namespace, and sync_tree_client.py imports for them.
-# ruff: noqa: F821, PTH
+# ruff: noqa: F821
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -14,6 +14,7 @@ class Tree:
         given = os.fsencode(os.path.expanduser(request["tree"]))
         if not given.startswith(b"/") or b"\0" in given:
             raise SyncError("refused", "the tree's path is not absolute: %s" % text(given))
+        self.given = given
         self.root = os.path.realpath(given)
         if self.root in (b"/", os.path.realpath(os.fsencode(os.path.expanduser("~")))):
             raise SyncError("refused", "%s is no place for a tree: it needs a folder of its own" % text(self.root))
@@ -32,10 +33,15 @@ class Tree:
             raise
 
     def open(self):
+        refuse_laid_way(self.given)
         if self.writes:
             os.makedirs(self.root, exist_ok=True)
         self.fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.check(self.fd, self.root)
+        # Once more: what was not there just now may have been laid meanwhile.
+        refuse_laid_way(self.given)
+        if not os.path.samestat(os.fstat(self.fd), os.stat(os.path.realpath(self.given))):
+            raise SyncError("refused", "the way to %s was changed just now" % text(self.given), "sync again")
         os.fchdir(self.fd)
         if self.writes:
             try:

@@ -8,44 +8,6 @@ the host is moved aside, never lost.
 # ruff: noqa: F821, B905
 
 
-def kept_name(tree):
-    """Return a name in ``kept`` that is still free."""
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    number = 1
-    while tree.has(("kept/%s-%d" % (moment, number)).encode()):
-        number += 1
-    return "%s-%d" % (moment, number)
-
-
-def kept_in(tree, journal):
-    """Return pairs of path and place of what had to make way by this journal."""
-    pairs, number = [], 1
-    while True:
-        top = kept_top(journal, number)
-        try:
-            fd = os.open(top, FOLDER, dir_fd=tree.own)
-        except FileNotFoundError:
-            return pairs
-        folders = Folders(fd)
-        todo = [b""]
-        while todo:
-            folder = todo.pop()
-            inside = folders.get(folder)
-            for name in names_in(inside):
-                path = join(folder, name)
-                if stat.S_ISDIR(lstat(name, inside).st_mode):
-                    todo.append(path)
-                elif text(name) != journal["temporary"]:
-                    pairs.append([text(path), text(tree.root + b"/.provision/" + top + b"/" + path)])
-        folders.forget()
-        os.close(fd)
-        number += 1
-
-
-def kept_top(journal, number):
-    return raw("kept/" + journal["kept"] + ("" if number == 1 else "~%d" % number))
-
-
 class Placing:
     """The steps of a journal; each one may find itself done already."""
 
@@ -64,6 +26,7 @@ class Placing:
         tree = self.tree
         # The manifest is renamed last of the three: while it is there, something is left to do.
         if tree.has(b"manifest.new"):
+            take_kept(tree, self.journal)
             for path in self.journal["deletes"]:
                 self.delete(check_path(raw(path)))
             self.places.forget()
@@ -83,6 +46,7 @@ class Placing:
         if tree.read(b"adopted") == b"":
             forget_file(tree, b"adopted")
         self.kept.forget()
+        drop_unused_kept(tree, self.journal)
         forget_file(tree, b"journal")
         remove(tree, b"staging")
         remove(tree, b"partial")
@@ -135,7 +99,8 @@ class Placing:
                 found, there = lstat(name, source), lstat(name, target)
                 if not stat.S_ISDIR(found.st_mode):
                     if apart:
-                        self.forget_temporary(target)
+                        # A copy that was not finished, as an earlier run was killed; its name is this journal's own.
+                        forget_in(target, self.temporary)
                     self.place(path, found, source, target, there)
                     continue
                 if there is not None and not stat.S_ISDIR(there.st_mode):
@@ -178,44 +143,13 @@ class Placing:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            self.copy(name, found, source, target)
+            copy_file(name, found, source, target, self.temporary)
             os.unlink(name, dir_fd=source)
-
-    def forget_temporary(self, fd):
-        """Remove the copy that was not finished when an earlier run was killed; its name is this journal's own."""
-        try:
-            os.unlink(self.temporary, dir_fd=fd)
-        except FileNotFoundError:
-            pass
-
-    def copy(self, name, found, source, target):
-        """Copy to another file system, where a rename does not reach."""
-        self.forget_temporary(target)
-        if stat.S_ISLNK(found.st_mode):
-            os.symlink(os.readlink(name, dir_fd=source), self.temporary, dir_fd=target)
-        else:
-            opened = os.open(name, PLAIN, dir_fd=source)
-            try:
-                fd = os.open(self.temporary, NEW, 0o600, dir_fd=target)
-                try:
-                    while True:
-                        piece = os.read(opened, PIECE)
-                        if not piece:
-                            break
-                        write_all(fd, piece)
-                    os.fchmod(fd, stat.S_IMODE(found.st_mode) & 0o777)
-                finally:
-                    os.close(fd)
-            except OSError:
-                self.forget_temporary(target)
-                raise
-            finally:
-                os.close(opened)
-        os.rename(self.temporary, name, src_dir_fd=target, dst_dir_fd=target)
 
     def keep(self, path, name, fd):
         """Move something aside, under a path of its own that tells where it was."""
         number = 0
+        found = lstat(name, fd)
         while True:
             number += 1
             folder, _ = split(path)
@@ -227,17 +161,21 @@ class Placing:
                 aside = self.kept.get(join(kept_top(self.journal, number), folder).rstrip(b"/"), True)
             except NotADirectoryError:
                 continue
-            if lstat(name, aside) is None:
+            there = lstat(name, aside)
+            if there is None:
                 break
+            if same_content(name, found, fd, there, aside):
+                # Copied before the journal was written, or by a run that was killed.
+                os.unlink(name, dir_fd=fd)
+                return
         try:
             os.rename(name, name, src_dir_fd=fd, dst_dir_fd=aside)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            found = lstat(name, fd)
             if kind_of(found) is None:
                 raise conflict(path, "it cannot be moved aside") from None
-            self.copy(name, found, fd, aside)
+            copy_file(name, found, fd, aside, self.temporary, lasting=True)
             os.unlink(name, dir_fd=fd)
 
     def set_mode(self, path, kind):
@@ -288,11 +226,36 @@ def journal_of(tree):
     )
 
 
+def list_of(tree, journal):
+    """Return the list of the new tree that a journal speaks of; ``None`` where it is not there, or damaged."""
+    manifest = manifest_at(tree, b"manifest.new")
+    return manifest if manifest and manifest.id == journal["target"] else None
+
+
+def abandon(tree):
+    """Forget a journal whose list of the new tree is damaged: what it did by now shows as changed, and comes anew."""
+    try:
+        # Made by syncs, whatever came of them.
+        os.rename(b"folders.new", b"folders", src_dir_fd=tree.own, dst_dir_fd=tree.own)
+    except FileNotFoundError:
+        pass
+    discard(tree)
+    forget_file(tree, b"journal")
+    raise SyncError(
+        "io",
+        "an interrupted sync cannot be ended, as its list of the new tree is damaged (in %s): the tree may be half the "
+        "old and half the new one" % text(tree.root + b"/.provision"),
+        "sync again: what is missing or differs comes anew, and nothing is lost",
+    )
+
+
 def roll_forward(tree):
     """Do what is left of a journal, as its receiver was killed; return what had to make way."""
     ignore_signals()
     journal = journal_of(tree)
-    old, new = manifest_at(tree, b"manifest"), manifest_at(tree, b"manifest.new")
+    old, new = manifest_at(tree, b"manifest"), list_of(tree, journal)
+    if new is None and tree.has(b"manifest.new"):
+        abandon(tree)
     stamp_of = dict(zip(old.names, stamps_for(tree, old))) if old else {}
     placing = Placing(tree, journal, old.entries() if old else {}, stamp_of, new.entries() if new else {})
     finish(placing)

@@ -12,9 +12,12 @@ class Known:
     def __init__(self, tree, request, manifest, stamps, staged):
         self.tree = tree
         self.request = request
+        self.manifest = manifest
         self.old = manifest.entries() if manifest else {}
         self.stamp_of = dict(zip(manifest.names, stamps)) if manifest else {}
         self.earlier = staged.entries() if staged else {}
+        self.recovering = manifest is None and is_own(tree, request)
+        """The list of what syncs put there is lost, and it was this project."""
 
 
 def receive(known, client, codec, blocks):
@@ -32,11 +35,13 @@ def receive(known, client, codec, blocks):
         delta.check()
         delta.prepare()
         journal = delta.draft()
+        delta.settle()
     except (LostError, SyncError) as error:
         ignore_signals()
         # Whatever went wrong, the hash of what is listed is known; only where there is no room nothing stays.
         if isinstance(error, SyncError) and error.kind == "space":
             discard(tree)
+            remove(tree, b"partial")
         elif staging is not None:
             staging.save()
         raise

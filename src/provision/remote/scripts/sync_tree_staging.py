@@ -48,6 +48,8 @@ class Staging:
         self.modes = {}
         self.earlier = known.earlier
         """What a broken sync left here, as long as nothing said that it is used."""
+        self.damaged = []
+        """What cannot be made of what a broken sync left here; it was thrown away."""
         self.resumed = 0
         self.bytes = 0
         for name in (b"staging/received", b"manifest.new", b"folders.new", b"owner.new", b"adopted.new"):
@@ -127,7 +129,16 @@ class Staging:
                     raise SyncError("protocol", "a file of %d bytes in one piece" % size)
                 self.file(path, of, take(size))
             elif kind == b"Z":
-                return take(32)
+                digest = take(32)
+                # Only now: all that is damaged must be known when it is sent anew.
+                if self.damaged:
+                    raise SyncError(
+                        "damaged",
+                        "what an earlier sync left there of %d files was damaged (the first is %s): it is thrown away"
+                        % (len(self.damaged), text(self.damaged[0][:200])),
+                        "sync again",
+                    )
+                return digest
             else:
                 self.other(kind, stream)
             count += 1
@@ -235,12 +246,14 @@ class Staging:
         record = self.earlier.get(check_path(path))
         folder, name = split(path)
         if record is None or record[0] != kind:
-            raise SyncError("changed", "what an earlier sync brought is no longer there: %r" % path[:60])
+            self.damaged.append(path)
+            return
         fd = self.folders.get(folder)
         found = lstat(name, fd)
         if digest_at(name, fd, kind) != record[2]:
             self.drop(path)
-            raise SyncError("changed", "what an earlier sync brought is damaged: %r" % path[:60], "sync again")
+            self.damaged.append(path)
+            return
         del self.earlier[path]
         self.received[path] = (record, stamp_at(found))
         self.resumed += record[1]
@@ -250,20 +263,18 @@ class Staging:
         kind, size, digest = record
         if kind not in (FILE, EXECUTABLE):
             raise SyncError("protocol", "no file is of the kind %d" % kind)
+        if offset > size:
+            raise SyncError("protocol", "more than the whole is there: %r" % path[:60])
         check_path(path)
         name = digest.hex().encode()
         fd = os.open(name, GROWING, 0o666, dir_fd=self.partial)
         try:
-            if os.fstat(fd).st_size != offset or offset > size:
-                raise SyncError(
-                    "changed", "what is there of a file does not fit what comes: %r" % path[:60], "sync again"
-                )
             hashed = hashlib.sha256()
-            left = offset
+            left = offset if os.fstat(fd).st_size == offset else 0
             while left:
                 piece = os.read(fd, min(left, PIECE))
                 if not piece:
-                    raise SyncError("changed", "what is there of a file shrank: %r" % path[:60], "sync again")
+                    break
                 hashed.update(piece)
                 left -= len(piece)
                 self.client.progress("receiving", len(self.received), self.bytes)
@@ -275,8 +286,11 @@ class Staging:
                 left -= len(piece)
                 self.bytes += len(piece)
                 self.client.progress("receiving", len(self.received), self.bytes)
-            if hashed.digest() != digest:
+            if os.fstat(fd).st_size != size or hashed.digest() != digest:
                 os.unlink(name, dir_fd=self.partial)
+                if offset:
+                    self.damaged.append(path)
+                    return
                 raise SyncError("changed", "a file is not what was announced: %r" % path[:60], "sync again")
             os.fchmod(fd, (0o777 if kind == EXECUTABLE else 0o666) & ~self.umask)
             folder, last = self.place_for(path)
@@ -292,6 +306,9 @@ class Staging:
     def copy(self, path, record, source):
         """Take a content from another path, of this sync or of the tree."""
         kind, size, digest = record
+        if source in self.damaged:
+            self.damaged.append(check_path(path))
+            return
         folder, name = split(check_path(source))
         above = (self.folders if source in self.received else self.sources).find(folder)
         try:
@@ -333,6 +350,7 @@ class Staging:
         records = dict(self.earlier)
         records.update({path: record for path, (record, _) in self.received.items()})
         try:
+            remove(self.tree, b"staging/kept")
             if records:
                 write_own(self.tree, b"staging/received", Manifest.of(records).blob)
             else:
@@ -348,6 +366,7 @@ class Staging:
 def discard(tree):
     """Remove all that was brought and is not in the tree."""
     remove(tree, b"staging")
+    drop_empty(tree.own, b"kept")
     for name in (b"manifest.new", b"folders.new", b"owner.new", b"adopted.new"):
         forget_file(tree, name)
         forget_file(tree, name + b".tmp")

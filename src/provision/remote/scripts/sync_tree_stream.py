@@ -47,13 +47,14 @@ class Stream:
 
 
 def data_of(blocks):
-    """Yield the pieces of the coded stream; an empty one ends it, as the end of all blocks does."""
+    """Yield the pieces of the coded stream; an empty one ends it. A client that is gone before is no broken stream."""
     for kind, payload in blocks:
         if kind != b"D":
             raise SyncError("protocol", "not a piece of the stream: %r" % kind)
         if not payload:
             return
         yield payload
+    raise LostError("the stream ended early")
 
 
 def decoded(codec, pieces):

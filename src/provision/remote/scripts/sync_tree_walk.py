@@ -40,6 +40,17 @@ class Manifest:
         records = b"".join([pack(*entries[name]) for name in names])
         return cls(MANIFEST_HEAD.pack(b"PVM1", len(names), len(listed)) + listed + records)
 
+    def with_records(self, entries):
+        """Return the manifest with other records for some of its names."""
+        import bisect
+
+        blob = bytearray(self.blob)
+        start = len(blob) - len(self.names) * MANIFEST_RECORD.size
+        for name, record in entries.items():
+            at = bisect.bisect_left(self.names, name)
+            MANIFEST_RECORD.pack_into(blob, start + at * MANIFEST_RECORD.size, *record)
+        return Manifest(bytes(blob))
+
     def entries(self):
         return dict(zip(self.names, self.records))
 
