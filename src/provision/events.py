@@ -33,6 +33,8 @@ class Note:
     """Something that the user must see, though nothing is wrong."""
 
     text: str
+    lines: tuple[str, ...] = ()
+    """More about it, to stand below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The host is held by another run, or a step of an earlier run still works there."""
+    """Nothing moves for now.
+
+    The host is held by another run, a step of an earlier run still works there, our own project is still being read,
+    or there is nothing to do until it changes.
+    """
 
     reason: str
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.engine.attempt import Attempt, Past
+from provision.engine.attempt import Attempt
+from provision.engine.past import Past
 from provision.engine.stop import Stop
 from provision.errors import BusyError, InterruptedRunError, StepFailedError, UnreachableError, UsageError
 from provision.events import CommandRan, LinkLost, SyncPlanned, SyncProgress, Waiting
@@ -220,12 +221,38 @@ def test_ctrl_c_leaves_the_old_tree_and_what_has_arrived_is_not_sent_again(work:
         assert work.sync(made) is Outcome.CHANGED
     assert work.is_there()
     assert work.result.resumed_bytes > 40 * MIB
+    assert work.plan.resumed == work.result.resumed_bytes
+    assert work.plan.bytes + work.plan.resumed == 76 * MIB
+    assert work.plan.travelling + work.plan.staged == 13
+    assert max(one.bytes for one in work.said(SyncProgress)) <= work.plan.bytes
+
+
+def test_of_a_first_sync_of_one_large_file_that_broke_the_rest_alone_counts(tmp_path: Path, host: LabHost) -> None:
+    work = Work(tmp_path / "mymodel", host)
+    work.write("model.bin", noise(30 * MIB, 5))
+
+    def press(sent: int) -> None:
+        if sent > 20 * MIB and not work.stop.asked:
+            work.stop.ask()
+            time.sleep(1)
+
+    with link(host) as made:
+        with pytest.raises(InterruptedRunError):
+            work.sync(Tapped(made, press), first=True)
+        work.stop = Stop()
+        assert work.sync(made, first=True, dry_run=True) is Outcome.PENDING
+        foreseen = work.plan
+        assert work.sync(made, first=True) is Outcome.CHANGED
+    assert work.is_there()
+    assert work.plan == foreseen
+    assert work.plan.resumed == work.result.resumed_bytes > 15 * MIB
+    assert work.plan.bytes == 30 * MIB - work.plan.resumed
 
 
 def test_a_link_that_breaks_again_and_again_at_the_same_place_is_given_up(work: Work, host: LabHost) -> None:
     with link(host) as made:
         tapped = Tapped(made, lambda _: host.reset_connections())
-        with pytest.raises(UnreachableError, match=r"lost 6 times in a row, and nothing more arrived"):
+        with pytest.raises(UnreachableError, match=r"^the link was lost 6 times in a row, and nothing more arrived$"):
             work.sync(tapped)
     assert not os.path.exists(work.there + b"/run.sh")
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.engine import exchange, sync
-from provision.engine.attempt import Past
+from provision.engine.past import Past
 from provision.engine.stop import Stop
 from provision.engine.sync import SyncGoal, sync_once
 from provision.errors import LinkLostError, ProvisionError, StepFailedError, UnreachableError

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from provision.engine import sync_limits
 from provision.engine.exchange import LOOK, ChangedError, Exchange, misunderstood
+from provision.engine.sync_plan import planned, strangers
 from provision.engine.upload import Progress, Upload
 from provision.errors import InterruptedRunError, LinkLostError, StepFailedError
 from provision.events import Note, Synced, SyncPlanned, Waiting
@@ -24,6 +25,7 @@ from provision.sync.wire import WireError, request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from provision.engine.past import Past
     from provision.engine.stop import Stop
     from provision.engine.sync import SyncGoal
     from provision.events import Emit
@@ -36,47 +38,6 @@ READING = 1.0
 """Seconds that the project may be read without a word about it."""
 LAST_WORD = 5.0
 """Seconds in which the host may still say why it takes nothing more, or save what it has."""
-
-
-@dataclass
-class Past:
-    """What the attempts at one host have in common."""
-
-    plan: SyncPlan | None = None
-    """What the user was told, and agreed to."""
-    arrived: tuple[int, int] | None = None
-    """The most that was ever there of what is to come, to see whether it goes on at all: files, bytes of others."""
-    losses: int = 0
-    """Lost links in a row between which nothing more arrived."""
-    losses_in_all: int = 0
-    """Lost links between which less than a hundredth of the whole arrived."""
-    wire_bytes: int = 0
-    told_reading: bool = False
-    """Whether the user knows that the project is still read."""
-    _begun: tuple[int, int] = (0, 0)
-    """What was there before anything was sent."""
-    _hundredths: tuple[int, int] = (0, 0)
-    """What had arrived when the losses in all were last forgotten."""
-    _sent: int = 0
-    """Of `wire_bytes`, when the host last said what it has."""
-
-    def judge(self, files: int, size: int) -> None:
-        """Take what the host says it has: it counts as far as it can be, and where we sent something meanwhile."""
-        sent, self._sent = self.wire_bytes > self._sent, self.wire_bytes
-        if self.arrived is None:
-            self.arrived = self._begun = files, size
-        if self.plan is None or not sent:
-            return
-        most_files, most_size = len(self.plan.sent), self.plan.bytes
-        files, size = min(files, self._begun[0] + most_files), min(size, self._begun[1] + most_size)
-        if (files, size) > self.arrived:
-            self.arrived, self.losses = (files, size), 0
-        hundredths = (
-            100 * (files - self._begun[0]) // max(1, most_files),
-            100 * (size - self._begun[1]) // max(1, most_size),
-        )
-        if hundredths > self._hundredths:
-            self._hundredths, self.losses_in_all = hundredths, 0
 
 
 class Attempt:
@@ -130,7 +91,8 @@ class Attempt:
         answer = self._answer(exchange)
         if not self._goal.take_over:
             sync_limits.refuse_other_owner(answer, self._goal.origin)
-        first = not answer.id and not answer.staged
+        # What a sync that broke left of big files counts by their hashes.
+        first = not answer.id and not answer.staged and not answer.partial
         target = None if first else self._source.manifest(lambda: self._busy(exchange))
         if target is None:
             scan = self._source.scan(lambda: self._busy(exchange))
@@ -144,10 +106,19 @@ class Attempt:
             staged = _parsed(self._received(exchange, b"S")) if answer.staged else EMPTY
             delta = _delta(host, answer, target, staged)
             sizes, paths = [target.entry(path).size for path in delta.send], list(target.records)
-        if not answer.id and not self._goal.take_over:
+        if answer.recovering:
+            self._tell_recovering()
+        elif not answer.id and not self._goal.take_over:
             sync_limits.refuse_strangers(answer, paths)
-        plan = replace(delta.plan(answer.tree, len(paths), sum(sizes)), first=not answer.id, had=len(host))
+        plan = planned(answer, self._goal.origin, host, delta, target, paths, sizes)
+        if answer.recovering:
+            # What stands there under our names is ours, as far as anybody knows.
+            plan = replace(plan, first=False, standing=())
+        if self._past.had is None:
+            self._past.had = paths if answer.recovering else host.records
         if self._goal.dry_run:
+            with exchange.beating():
+                plan = replace(plan, questions=self._goal.foresee(plan))
             self._emit(SyncPlanned(plan))
             return Outcome.PENDING
         sync_limits.judge_room(answer, delta, sizes, target)
@@ -157,6 +128,16 @@ class Attempt:
         return self._placed(self._sent(exchange, upload, plan), upload, answer, plan)
 
     # -- what is there ---------------------------------------------------------------------------
+
+    def _tell_recovering(self) -> None:
+        if not self._past.told_recovering:
+            self._past.told_recovering = True
+            self._emit(
+                Note(
+                    "the host's list of what was synced is lost or damaged: everything is sent again, "
+                    "and what differs there is kept aside"
+                )
+            )
 
     def _answer(self, exchange: Exchange) -> Answer:
         answer = answer_of(self._received(exchange, b"A"))
@@ -206,7 +187,11 @@ class Attempt:
         done = self._past.plan
         # A link that broke after the last byte left it to the host to place what it had.
         plan = done or SyncPlan(answer.tree, len(target), (), (), 0)
-        self._emit(Synced(SyncResult(plan, done is None, self._past.wire_bytes, kept=answer.kept, id=target.id)))
+        # Files of this run are known by what was there before it.
+        kept, earlier = (answer.kept, ()) if done is not None else ((), answer.kept)
+        strange = strangers(kept, self._past.had or ())
+        wire = self._past.wire_bytes
+        self._emit(Synced(SyncResult(plan, done is None, wire, kept, id=target.id, strange=strange, earlier=earlier)))
         return Outcome.CHANGED if done is not None or answer.rolled_forward else Outcome.CONVERGED
 
     # -- what comes ------------------------------------------------------------------------------
@@ -292,7 +277,9 @@ class Attempt:
                     up_to_date=False,
                     id=upload.target.id,
                     wire_bytes=self._past.wire_bytes,
-                    kept=(*answer.kept, *placed.kept),
+                    kept=placed.kept,
+                    strange=strangers(placed.kept, self._past.had or ()),
+                    earlier=answer.kept,
                     resumed_bytes=placed.resumed,
                 )
             )

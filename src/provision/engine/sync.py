@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from provision.engine.attempt import Attempt, Past
-from provision.engine.exchange import ChangedError
+from provision.engine.attempt import Attempt
+from provision.engine.exchange import ChangedError, DamagedError
+from provision.engine.past import Past
 from provision.errors import BusyError, LinkLostError, StepFailedError, UnreachableError
 from provision.events import CommandRan, Connected, LinkLost, Note, Waiting
 from provision.remote import catalogue
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from provision.events import Emit
     from provision.model.link import Link
     from provision.model.plan import Outcome
-    from provision.model.sync import Origin, SyncPlan
+    from provision.model.sync import Origin, Question, SyncPlan
     from provision.tree.archive import TreeSource
 
 MOST_LOSSES = 5
@@ -54,6 +55,8 @@ class SyncGoal:
     origin: Origin
     approve: Callable[[SyncPlan], None]
     """Called once, before anything is sent; raises to stop it."""
+    foresee: Callable[[SyncPlan], tuple[Question, ...]] = lambda _: ()
+    """Returns what `approve` would ask; called in its place where nothing is to be changed."""
     base_key: str = ""
     """Names the host's tree in `bases`."""
     bases: Bases | None = None
@@ -111,7 +114,7 @@ def sync_once(link: Link, goal: SyncGoal, source: TreeSource, emit: Emit, stop: 
     """
     source.start()
     past = Past()
-    renewed = False
+    renewed = mended = False
     waiting = BusyWait(goal.wait, emit)
     while True:
         stop.between_steps()
@@ -121,6 +124,10 @@ def sync_once(link: Link, goal: SyncGoal, source: TreeSource, emit: Emit, stop: 
             return _converse(link, goal, attempt, waiting.asked, emit)
         except BusyError as error:
             waiting.judge(error, stop)
+        except DamagedError as error:
+            if mended:
+                raise StepFailedError(str(error), hint="look at its disk, and run the same command again") from error
+            mended = True
         except ChangedError as error:
             if renewed:
                 raise StepFailedError(
@@ -161,8 +168,11 @@ def _take_up(link: Link, past: Past, error: LinkLostError, emit: Emit, stop: Sto
     hopeless = past.losses > MOST_LOSSES
     if hopeless or past.losses_in_all > MOST_IN_ALL:
         count, more = (past.losses, "nothing") if hopeless else (past.losses_in_all, "hardly anything")
+        # Mostly it says no more than that.
+        why = error.message.removeprefix("the link was lost")
+        why = f": {why.removeprefix(': ')}" if why == error.message or why.startswith(": ") else ""
         raise UnreachableError(
-            f"the link was lost {count} times in a row, and {more} more arrived: {error.message}",
+            f"the link was lost {count} times in a row, and {more} more arrived{why}",
             hint="what has arrived is kept there: run the same command again when the network is better",
             detail=error.detail,
         ) from error
@@ -204,7 +214,7 @@ class BusyWait:
         if now >= self._until - 0.1:
             raise error
         if not self._told:
-            self._emit(Waiting(f"{error.message}: waiting"))
+            self._emit(Waiting(error.message))
             self._told = True
         if now - self._began < self.asked / 2:
             stop.wait(min(self._pause, self._until - now))

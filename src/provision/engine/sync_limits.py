@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMED = 5
 """Names that a message lists."""
-TAKE_OVER = "another `project:` in provision.yaml gives it a folder of its own; --take-over makes this one yours"
+OWN_FOLDER = "set another `workdir:` in hosts.yaml"
 
 
 def is_ours(answer: Answer, origin: Origin) -> bool:
@@ -39,28 +39,41 @@ def _shown(text: str | None) -> str | None:
     return None if text is None else printable(text, 300)
 
 
+def other_owner(answer: Answer, origin: Origin) -> str:
+    """Return whose tree it is as ``user@machine, from /folder``; empty where it is ours or nobody's."""
+    owner = answer.owner
+    return "" if owner is None or is_ours(answer, origin) else f"{owner.who or 'somebody else'}, from {owner.root}"
+
+
 def refuse_other_owner(answer: Answer, origin: Origin) -> None:
     """Raise `StepFailedError` where the tree is another's."""
-    owner = answer.owner
-    if owner is not None and not is_ours(answer, origin):
+    whose = other_owner(answer, origin)
+    if whose:
         raise StepFailedError(
-            f"{printable(answer.tree)} is the tree of {owner.who or 'somebody else'}, from {owner.root}", hint=TAKE_OVER
+            f"{printable(answer.tree)} is the tree of {whose}",
+            hint=f"--take-over makes it yours; or {OWN_FOLDER}",
         )
+
+
+def standing(answer: Answer, paths: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the names at the top of a tree without a record that are also ours."""
+    ours = {path.partition(b"/")[0] for path in paths} if answer.top else set()
+    return tuple(name for name in answer.top if name in ours)
 
 
 def refuse_strangers(answer: Answer, paths: Iterable[bytes]) -> None:
     """Raise `StepFailedError` where no sync ever was, and something stands there under one of our names."""
-    ours = {path.partition(b"/")[0] for path in paths}
-    strange = [printable(name.decode("utf-8", "backslashreplace")) for name in answer.top if name in ours]
+    strange = [printable(name.decode("utf-8", "backslashreplace")) for name in standing(answer, paths)]
     if strange:
         more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
         raise StepFailedError(
-            f"{printable(answer.tree)} holds files that no sync put there: {', '.join(strange[:NAMED])}{more}",
-            hint=f"{TAKE_OVER}, and keeps what is different aside",
+            f"{printable(answer.tree)} has files of the same names, which no sync put there: "
+            f"{', '.join(strange[:NAMED])}{more}",
+            hint=f"--take-over goes on there: equal files stay, others are kept aside; or {OWN_FOLDER}",
         )
 
 
-def _there_in_part(answer: Answer, entry: Entry) -> int:
+def there_in_part(answer: Answer, entry: Entry) -> int:
     """Return the bytes of a file that an earlier, broken sync brought."""
     return min(answer.partial.get(entry.sha256.hex(), 0), entry.size)
 
@@ -73,7 +86,7 @@ def judge_room(answer: Answer, delta: Delta, sizes: Sequence[int], target: Manif
     needed = room(sizes)
     if target is not None:
         needed += room(target.entry(path).size for path, _ in delta.copied)
-        needed -= sum(_there_in_part(answer, target.entry(path)) for path in delta.send)
+        needed -= sum(there_in_part(answer, target.entry(path)) for path in delta.send)
     place = printable(answer.tree)
     if answer.free_bytes is not None and needed > answer.free_bytes:
         raise StepFailedError(

@@ -63,7 +63,7 @@ class Upload:
         self._thread = threading.Thread(target=self._run, name="provision-upload", daemon=True)
         self.files = 0
         self.bytes = 0
-        """Of content, handed to the link."""
+        """Of content, handed to the link; not what was there already."""
         self.wire_bytes = 0
         self.waiting = False
         """Whether nothing can be sent until more of the project was read."""
@@ -151,7 +151,6 @@ class Upload:
             self._code(coder.write(wire.big_head(kind, path, size, sha256, offset), raw=raw))
             file.seek(offset)
             left = size - offset
-            self.bytes += offset
             while left:
                 piece = file.read(min(READ, left))
                 if not piece:
@@ -222,5 +221,5 @@ class Progress:
             return False
         self._last, self._at = now, time.monotonic()
         plan = self._plan
-        self._emit(SyncProgress(upload.files, len(plan.sent), upload.bytes, plan.bytes))
+        self._emit(SyncProgress(upload.files, plan.travelling, upload.bytes, plan.bytes))
         return True

@@ -23,6 +23,18 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What the user is asked before a sync goes on."""
+
+    says: str
+    """In one line, without a stop."""
+    paths: tuple[str, ...]
+    """Which files, or folders (a slash behind), it is about."""
+    lines: tuple[str, ...]
+    """All of it, as it stands before the question."""
+
+
+@dataclass(frozen=True, slots=True)
 class SyncPlan:
     """What a sync of one host will do; paths as text, bytes that are no UTF-8 as surrogates."""
 
@@ -31,9 +43,10 @@ class SyncPlan:
     files: int
     """Entries of the whole tree."""
     sent: tuple[str, ...]
+    """All that is new or different, also where its content is there from a sync that broke."""
     removed: tuple[str, ...]
     bytes: int
-    """Of content to send, before compression."""
+    """Of content to send, before compression: without what is there from a sync that broke."""
     kept: tuple[str, ...] = ()
     """Changed on the host since the last sync: kept aside there, then replaced or removed."""
     missing: tuple[str, ...] = ()
@@ -44,6 +57,23 @@ class SyncPlan:
     """Entries that earlier syncs had left there."""
     adopted: int = 0
     """Entries that were there already with the same content although no sync put them there."""
+    staged: int = 0
+    """Of those `sent`, what an earlier sync that broke brought whole."""
+    resumed: int = 0
+    """Bytes that an earlier sync that broke brought."""
+    owner: str = ""
+    """Whose tree it is, where it is another's and is taken over: ``user@machine, from /folder``."""
+    other: tuple[str, ...] = ()
+    """Of those `kept`, where something else than a file stands, or than a link: perhaps a folder, which stops it."""
+    standing: tuple[str, ...] = ()
+    """Names at the tree's top that are ours too and stand there already, where no sync ever was."""
+    questions: tuple[Question, ...] = ()
+    """What would be asked; known of those that are only foreseen."""
+
+    @property
+    def travelling(self) -> int:
+        """Files that are really sent."""
+        return len(self.sent) - self.staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +85,12 @@ class SyncResult:
     wire_bytes: int
     """Sent over the link for the content, after compression."""
     kept: tuple[tuple[str, str], ...] = ()
-    """Pairs of path, and where on the host its changed content is kept."""
+    """Pairs of path, and where on the host what stood there is kept."""
+    strange: frozenset[str] = frozenset()
+    """Paths of those `kept` that no sync had put there."""
+    earlier: tuple[tuple[str, str], ...] = ()
+    """The same pairs of an earlier sync that broke while it placed its files, and was brought to its end first."""
     id: str = ""
     """The digest of the tree that is there now."""
     resumed_bytes: int = 0
-    """Not sent again, because an earlier, broken sync had brought them there."""
+    """Not sent again after a lost link, or because an earlier sync that broke had brought them there."""
