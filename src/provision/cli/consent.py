@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from provision.errors import UsageError
 from provision.report.display import one_line
-from provision.sync.guards import Answers, question_lines, removal_concern, secret_concern, size_concerns
+from provision.sync.guards import Answers, is_large, question_lines, removal_concern, secret_concern, size_concerns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from provision.model.sync import SyncPlan
+    from provision.model.sync import Question, SyncPlan
     from provision.sync.guards import Concern
     from provision.tree.listing import Scan
     from provision.tree.state import TreeState
@@ -27,12 +27,16 @@ class Consent:
         state: Remembers what was agreed to.
         ask: Asks at the terminal; ``None`` where nobody can be asked.
         yes: Everything is agreed to, for this run.
+        agreeing: The command that agrees to everything, as it is to be typed.
     """
 
-    def __init__(self, state: TreeState, ask: Callable[[str], str | None] | None, *, yes: bool) -> None:
+    def __init__(self, state: TreeState, ask: Callable[[str], str | None] | None, *, yes: bool, agreeing: str) -> None:
         self._state = state
         self._ask = ask
         self._yes = yes
+        self._agreeing = agreeing
+        self.refused: dict[str, tuple[Question, ...]] = {}
+        """By host: what got no yes."""
         self._one_at_a_time = threading.Lock()
         self._answers: Answers | None = None
         self._refused: str | None = None
@@ -45,23 +49,38 @@ class Consent:
             InterruptedRunError: the run was stopped instead.
         """
         with self._one_at_a_time:
-            if self._answers is None:
-                self._answers = Answers.of(self._state.answers())
-            lasting = self._lasting(plan, scan)
+            answers = self._known()
+            lasting = self._lasting(plan, scan, answers)
             removal = removal_concern(host, plan.removed, plan.files, plan.had)
             concerns = [*lasting, *([removal] if removal is not None else [])]
+            self.refused.pop(host, None)
             if not concerns:
                 return
             if not self._yes:
-                self._settle(concerns)
+                self._settle(host, concerns, removes=removal is not None)
             for one in lasting:
-                self._answers = one.agreed(self._answers)
+                answers = one.agreed(answers)
+            self._answers = answers
             if lasting:
                 # Where it cannot be kept it is asked again: nothing worse than that.
-                self._state.save_answers(self._answers.as_json())
+                self._state.save_answers(answers.as_json())
 
-    def _lasting(self, plan: SyncPlan, scan: Scan) -> list[Concern]:
-        assert self._answers is not None  # noqa: S101 - read by who calls
+    def foresee(self, host: str, plan: SyncPlan, scan: Scan) -> tuple[Question, ...]:
+        """Return what `approve` would ask."""
+        if self._yes:
+            return ()
+        with self._one_at_a_time:
+            removal = removal_concern(host, plan.removed, plan.files, plan.had)
+            concerns = [*self._lasting(plan, scan, self._known()), *([removal] if removal is not None else [])]
+        return tuple(one.question() for one in concerns)
+
+    def _known(self) -> Answers:
+        if self._answers is None:
+            self._answers = Answers.of(self._state.answers())
+        return self._answers
+
+    @staticmethod
+    def _lasting(plan: SyncPlan, scan: Scan, answers: Answers) -> list[Concern]:
         if not plan.sent:
             return []
         # Not before: most syncs send a file or two that need no look.
@@ -70,26 +89,32 @@ class Consent:
         from provision.tree.doubtful import doubtful
 
         found = []
-        secrets = secret_concern(doubtful(scan, plan.sent), self._answers)
+        secrets = secret_concern(doubtful(scan, plan.sent), answers)
         if secrets is not None:
             found.append(secrets)
-        sizes = {os.fsdecode(path): size for path, size in zip(scan.paths, scan.sizes, strict=True)}
-        return [*found, *size_concerns(sizes, self._answers)]
+        if is_large(len(scan.paths), sum(scan.sizes)):
+            sizes = {os.fsdecode(path): size for path, size in zip(scan.paths, scan.sizes, strict=True)}
+            found += size_concerns(sizes, answers)
+        return found
 
-    def _settle(self, concerns: list[Concern]) -> None:
+    def _settle(self, host: str, concerns: list[Concern], *, removes: bool) -> None:
+        # Of removals it matters that they did not happen, of the rest that it did not leave this machine.
+        what = f"nothing was changed on {host}" if removes else "nothing was sent"
         lines = [one_line(line) for line in question_lines(concerns)]
         text = "\n".join(lines)
         if self._refused == text:
             # Said for another host a moment ago.
-            raise _refusal(concerns, "nothing was sent", None)
+            raise self._refusal(host, concerns, what, None)
         if self._ask is None:
-            raise _refusal(concerns, "nothing was sent without a yes", text)
+            raise self._refusal(host, concerns, f"{what} without a yes", text)
         answer = (self._ask(f"{text}\n{QUESTION}") or "").strip().casefold()
         if answer not in {"y", "yes"}:
             self._refused = text
-            raise _refusal(concerns, "nothing was sent", None)
+            raise self._refusal(host, concerns, what, None)
 
-
-def _refusal(concerns: list[Concern], what: str, text: str | None) -> UsageError:
-    said = "; ".join(one.says for one in concerns)
-    return UsageError(f"{what}: {said}", hint="provision sync --yes   (sends them all the same)", detail=text)
+    def _refusal(self, host: str, concerns: list[Concern], what: str, text: str | None) -> UsageError:
+        self.refused[host] = tuple(one.question() for one in concerns)
+        said = "; ".join(one.says for one in concerns)
+        does = {one.yes for one in concerns}
+        then = does.pop() if len(does) == 1 else "goes on"
+        return UsageError(f"{what}: {said}", hint=f"{self._agreeing}   ({then} all the same)", detail=text)

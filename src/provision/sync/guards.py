@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from provision.model.sync import Question
 from provision.sync.sizes import files, sized
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ class Concern:
 
     says: str
     """In one line, without a stop."""
+    yes: str
+    """What a yes does, such as ``sends it``."""
     lines: tuple[str, ...] = ()
-    """Which files it is about."""
+    """Which files it is about, as text."""
+    paths: tuple[str, ...] = ()
+    """The same as paths; folders with a slash behind."""
     ignore: tuple[str, ...] = ()
     """Lines for the ignore file that settle it."""
     secrets: frozenset[str] = frozenset()
@@ -75,6 +80,10 @@ class Concern:
             files=max(answers.files, self.files),
         )
 
+    def question(self) -> Question:
+        """Return what the user is asked."""
+        return Question(self.says, self.paths, tuple(question_lines([self])))
+
 
 def secret_concern(found: Mapping[str, str], answers: Answers) -> Concern | None:
     """Return what to ask about secret-looking files: path and what each seems to be."""
@@ -84,10 +93,17 @@ def secret_concern(found: Mapping[str, str], answers: Answers) -> Concern | None
     one = len(new) == 1
     return Concern(
         f"{files(len(new))} to send {'looks like a secret' if one else 'look like secrets'}",
+        "sends it" if one else "sends them",
         tuple(f"{path}  ({what})" for path, what in new.items()),
-        tuple(ignore_line(path) for path in new),
+        tuple(new),
+        ignore=tuple(ignore_line(path) for path in new),
         secrets=frozenset(new),
     )
+
+
+def is_large(files: int, total: int) -> bool:
+    """Return whether a tree of so many files and bytes is larger than code is."""
+    return total > MOST_BYTES or files > MOST_FILES
 
 
 def size_concerns(sizes: Mapping[str, int], answers: Answers) -> tuple[Concern, ...]:
@@ -99,11 +115,13 @@ def size_concerns(sizes: Mapping[str, int], answers: Answers) -> tuple[Concern, 
         found.append(
             Concern(
                 f"the project is {sized(total)} large, and code seldom is: more than {sized(MOST_BYTES)}",
+                "sends it",
                 (
                     *(f"{part}  ({sized(size)}, {files(count)})" for part, size, count in parts),
                     f"by suffix: {', '.join(_by_suffix(sizes))}",
                 ),
-                tuple(ignore_line(part) for part, _, _ in parts[:1]),
+                tuple(part for part, _, _ in parts),
+                ignore=tuple(ignore_line(part) for part, _, _ in parts[:1]),
                 bytes=total,
             )
         )
@@ -112,8 +130,10 @@ def size_concerns(sizes: Mapping[str, int], answers: Answers) -> tuple[Concern, 
         found.append(
             Concern(
                 f"the project has {files(len(sizes))}, and code seldom has: more than {MOST_FILES:,}",
+                "sends it",
                 tuple(f"{part}  ({files(count)})" for part, _, count in parts),
-                tuple(ignore_line(part) for part, _, _ in parts[:1]),
+                tuple(part for part, _, _ in parts),
+                ignore=tuple(ignore_line(part) for part, _, _ in parts[:1]),
                 files=len(sizes),
             )
         )
@@ -129,13 +149,13 @@ def removal_concern(host: str, removed: Iterable[str], left: int, had: int) -> C
         left: Files of the tree as it will be.
         had: Files that the last sync left there.
     """
-    gone = sorted(removed)
+    gone = tuple(sorted(removed))
     everything = bool(gone) and left == 0
     if not everything and (len(gone) <= LEAST_REMOVED or len(gone) * 2 <= had):
         return None
-    what = "every file of this project" if everything else f"{files(len(gone))}, more than half of this project,"
-    more = (f"... and {len(gone) - SHOWN:,} more",) if len(gone) > SHOWN else ()
-    return Concern(f"{what} would be removed on {host}", (*gone[:SHOWN], *more))
+    some = f"{files(len(gone))}, more than half of what syncs put on {host},"
+    what = f"every file that syncs put on {host}" if everything else some
+    return Concern(f"{what} would be removed there", f"removes {'it' if len(gone) == 1 else 'them'}", gone, gone)
 
 
 def question_lines(concerns: Iterable[Concern]) -> list[str]:
@@ -194,5 +214,7 @@ def _by_suffix(sizes: Mapping[str, int]) -> list[str]:
 
 
 def _cut(lines: tuple[str, ...]) -> list[str]:
-    shown = [one.replace("\n", "\\n") for one in lines[:SHOWN]]
-    return shown if len(lines) <= SHOWN + 1 else [*shown, f"... and {len(lines) - SHOWN:,} more"]
+    # A line that says "1 more" would take no less room than the last one itself.
+    most = SHOWN if len(lines) > SHOWN + 1 else len(lines)
+    shown = [one.replace("\n", "\\n") for one in lines[:most]]
+    return [*shown, *([f"... and {len(lines) - most:,} more"] if most < len(lines) else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from provision.errors import StepFailedError
@@ -159,18 +160,20 @@ class TreeSource:
             scan.learn(position, entry.sha256, content.stat)
 
     def _settle(self, scan: Scan, found: dict[bytes, Entry | None]) -> None:
-        hashes = [one for one in scan.hashes if one is not None]
-        if not found and len(hashes) == len(scan.paths):
-            self._manifest = Manifest.of_columns(scan.paths, scan.kinds, scan.sizes, hashes)
-            self._known.set()
-            scan.save()
-            return
-        entries: dict[bytes, Entry] = {}
-        for path, kind, size, sha256 in zip(scan.paths, scan.kinds, scan.sizes, scan.hashes, strict=True):
-            entry = found.get(path) if path in found else Entry(kind, size, sha256 or b"")
-            if entry is not None:
-                entries[path] = entry
-        self._manifest = Manifest.of(entries)
+        paths, kinds, sizes, hashes = scan.paths, scan.kinds, scan.sizes, [one or b"" for one in scan.hashes]
+        if found:
+            # Columns, and no entry for each path: mostly a file or two of many thousands were read.
+            paths, kinds, sizes = paths.copy(), kinds.copy(), sizes.copy()
+            vanished = []
+            for path, entry in found.items():
+                at = bisect_left(scan.paths, path)
+                if entry is None:
+                    vanished.append(at)
+                else:
+                    kinds[at], sizes[at], hashes[at] = entry
+            for at in sorted(vanished, reverse=True):
+                del paths[at], kinds[at], sizes[at], hashes[at]
+        self._manifest = Manifest.of_columns(paths, kinds, sizes, hashes)
         self._known.set()
         scan.save()
 

@@ -79,6 +79,25 @@ def test_a_long_list_is_cut_and_counted() -> None:
     assert "to leave them out, add to .provisionignore:" in lines
 
 
+def test_a_list_is_never_cut_without_a_word() -> None:
+    for count in range(1, 20):
+        concern = removal_concern("box", [f"{number:02}" for number in range(count)], 0, count)
+        assert concern is not None
+        _, *lines = question_lines([concern])
+        hidden = int(lines.pop().split()[2]) if "more" in lines[-1] else 0
+        assert len(lines) + hidden == count
+
+
+def test_a_removal_is_told_as_one_and_of_what_syncs_put_there() -> None:
+    some = removal_concern("box", [str(number) for number in range(20)], 5, 25)
+    everything = removal_concern("box", ["a"], 0, 1)
+    assert some is not None
+    assert everything is not None
+    assert some.says == "20 files, more than half of what syncs put on box, would be removed there"
+    assert (some.yes, everything.yes) == ("removes them", "removes it")
+    assert everything.says == "every file that syncs put on box would be removed there"
+
+
 @pytest.mark.parametrize("value", [None, [], {"secrets": 3, "bytes": "x", "files": None}, {"secrets": [1]}])
 def test_answers_that_are_damaged_are_none(value: object) -> None:
     assert Answers.of(value) == Answers()
