@@ -125,7 +125,7 @@ def test_removing_everything_needs_a_yes_each_time(box: LabHost, laptop: Laptop)
         (laptop.project / f"part{number}.py").unlink()
     refused = laptop.type("sync")
     assert refused.code == 2, refused
-    assert "more than half of this project, would be removed on gpu-box" in refused.out
+    assert "more than half of what syncs put on gpu-box, would be removed there" in refused.out
     assert content(box, "part7.py") == "7"
     assert laptop.type("sync", "--yes").code == 0
     assert box.run(f"test -e {TREE}/part7.py").returncode == 1
@@ -138,8 +138,12 @@ def test_another_machines_tree_is_left_alone_until_it_is_taken_over(laptop: Lapt
     refused = laptop.type("sync", XDG_STATE_HOME=other)
     assert refused.code not in {0, 1, 2}, refused
     assert "--take-over" in refused.out, refused
+    assert "-> --take-over makes it yours; or set another `workdir:` in hosts.yaml" in refused.out, refused
     taken = laptop.type("sync", "--take-over", XDG_STATE_HOME=other)
     assert taken.code == 0, taken
+    whose = refused.out.partition(" is the tree of ")[2].splitlines()[0]
+    assert f"  it was the tree of {whose}; now it is yours" in taken.out, taken
+    assert "it was the tree of" not in laptop.type("sync", "--take-over", XDG_STATE_HOME=other).out
 
 
 def test_one_host_that_is_away_does_not_stop_the_others(box: LabHost, lab: Lab, laptop: Laptop) -> None:

@@ -71,6 +71,9 @@ def test_each_change_is_sent_until_ctrl_c(box: LabHost, laptop: Laptop, watching
     assert "gpu-box: new/model.py sent (" in out
     assert "gpu-box: new/model.py removed (" in out
     assert "runs" not in out
+    assert "up to date" not in out
+    assert "\nstopping; once more to stop at once\n" in out
+    assert out.endswith("stopped watching\n"), out
     assert box.connections() == connections, "one connection is enough"
 
 
@@ -87,7 +90,7 @@ def test_a_lost_link_is_told_once_and_what_changed_meanwhile_is_caught_up(
     watching.send_signal(signal.SIGINT)
     out, _ = watching.communicate(timeout=LONGEST)
     assert watching.returncode == 0, out
-    assert out.count("the link broke") == 1, out
+    assert out.count("connecting again") == 1, out
 
 
 def test_what_stands_in_the_way_is_told_and_watching_goes_on(
@@ -103,3 +106,25 @@ def test_what_stands_in_the_way_is_told_and_watching_goes_on(
     out, _ = watching.communicate(timeout=LONGEST)
     assert watching.returncode == 0, out
     assert "gpu-box: not synced: nothing was sent without a yes: 1 file to send looks like a secret" in out
+    assert "-> provision sync --watch --yes   (sends it all the same)" in out, out
+    assert ".env  (variables by its name)" in out, out
+
+
+def test_a_file_that_git_tracks_all_at_once_is_sent_where_the_project_is_a_part_of_a_repository(
+    box: LabHost, laptop: Laptop
+) -> None:
+    subprocess.run(["rm", "-r", str(laptop.project / ".git")], check=True)
+    subprocess.run(["git", "init", "-q", str(laptop.home)], check=True)
+    (laptop.project / "provision.yaml").write_text("project: mymodel\n")
+    (laptop.project / "runs").mkdir()
+    (laptop.project / "runs" / "best.txt").write_text("kept")
+    process = laptop.start("sync", "--watch")
+    try:
+        until(lambda: has(box, "train.py", "one") or process.poll() is not None)
+        time.sleep(2)
+        assert not has(box, "runs/best.txt", "kept")
+        subprocess.run(["git", "-C", str(laptop.project), "add", "-f", "runs/best.txt"], check=True)
+        until(lambda: has(box, "runs/best.txt", "kept") or process.poll() is not None)
+        assert process.poll() is None
+    finally:
+        laptop.kill(process)

@@ -7,11 +7,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from provision.tree.listing import scan_tree
 from tests.tree.repository import git, write
+
+pytestmark = pytest.mark.timeout(900)
+"""Hundreds of git processes: on a machine with much else to do they take minutes."""
 
 NAMES = st.sampled_from(
     [b"a", b"b", b"ab", b"a.o", b"b.py", b"data", b" x", b"a\nb", b"\xff", b"]", b"^", b"-z", b"#h", b"!n", b"a "]
@@ -51,7 +55,7 @@ def _made(place: Path, tree: dict[bytes, bytes]) -> Path:
 
 def _tracked(tree: dict[bytes, bytes], folder: Path) -> list[bytes]:
     scratch = _made(folder / "scratch", tree)
-    git(scratch, "init", "-q")
+    git(scratch, "init", "-q", "--template=")
     git(scratch, "add", "-A")
     return sorted(git(scratch, "ls-files", "-z").split(b"\0")[:-1])
 
@@ -79,7 +83,7 @@ def test_a_work_tree_gives_what_git_would_track(tree: dict[bytes, bytes], data: 
         place = Path(folder) / "project"
         place.mkdir()
         _made(place, tree)
-        git(place, "init", "-q")
+        git(place, "init", "-q", "--template=")
         for path in data.draw(st.lists(st.sampled_from(sorted(tree)), max_size=3)):
             git(place, "--literal-pathspecs", "add", "-f", "--", os.fsdecode(path))
         for path in data.draw(st.lists(st.sampled_from(sorted(tree)), max_size=2, unique=True)):

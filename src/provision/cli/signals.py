@@ -1,4 +1,4 @@
-"""Ctrl-C: once ends the run after the present step, twice at once."""
+"""Ctrl-C: once ends the run in good order, twice at once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def stopping(stop: Stop, face: Says, present: str = "the present step") -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and a closed terminal into requests to stop; the first lets `present` come to its end."""
+def stopping(stop: Stop, face: Says, first: str = "finishing the present step") -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and a closed terminal into requests to stop; `first` says what the first of them does."""
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
         if stop.ask():
             face.say("stopping now")
         else:
-            face.say(f"finishing {present}; once more to stop at once")
+            face.say(f"{first}; once more to stop at once")
 
     # What is ignored stays so: that is what nohup asks for.
     heard = [

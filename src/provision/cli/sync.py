@@ -20,6 +20,11 @@ EXAMPLES = (
     "  provision sync --dry-run           what would be sent and removed, and what is left out by which rule\n"
     "  provision sync gpu-box --watch     and again after every change, until Ctrl-C\n"
 )
+TAKE_OVER = (
+    "go on also where another machine or folder synced before, or where files of the same names stand that no sync put "
+    "there (rsync, scp, git clone): equal ones stay, others are kept aside"
+)
+WAIT = "wait as long as it takes for another sync that holds the project there (without it: 10 s)"
 
 
 def main(name: str, argv: list[str]) -> int:
@@ -41,9 +46,9 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
     words.add_argument("--watch", action="store_true", help="go on: send each change as soon as it is saved")
     words.add_argument("--yes", action="store_true", help="answer yes where it would ask (secrets, size, removals)")
-    words.add_argument("--take-over", action="store_true", help="also where another machine or folder synced before")
+    words.add_argument("--take-over", action="store_true", help=TAKE_OVER)
     words.add_argument("--checksum", action="store_true", help="read every file anew, here and there; trust no times")
-    words.add_argument("--wait", action="store_true", help="wait for another sync that holds the project there")
+    words.add_argument("--wait", action="store_true", help=WAIT)
     options.add_fleet(words)
     options.add_output(words)
     return words.parse_args(argv)

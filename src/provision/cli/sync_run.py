@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
-import socket
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -13,7 +11,11 @@ from typing import TYPE_CHECKING
 from provision.cli.asking import Asking
 from provision.cli.consent import Consent
 from provision.cli.open_files import forks_allowed
+from provision.cli.project_notes import ProjectNotes
+from provision.cli.secrecy import secrets_of
 from provision.cli.signals import stopping
+from provision.cli.typed_again import agreeing, options_typed
+from provision.cli.whoami import whoami
 from provision.cli.workspace import through
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from provision.model.host import Host
     from provision.model.link import Link
     from provision.model.plan import Outcome
-    from provision.model.sync import SyncPlan
+    from provision.model.sync import Question, SyncPlan
     from provision.project import Project
     from provision.report.face import Face
     from provision.ssh.route import Route, Settings
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that another sync of the same project is waited for without --wait: most take one."""
-SHORTEST_SECRET = 6
 
 
 class Bases:
@@ -88,7 +89,9 @@ class SyncRun:
         self._asking = Asking(self._stop)
         self._settings = through(self._asking, how)
         answerable = sys.stdin.isatty() and sys.stderr.isatty()
-        self._consent = Consent(self._state, self._asking.through(_answer) if answerable else None, yes=asked.yes)
+        ask = self._asking.through(_answer) if answerable else None
+        self._consent = Consent(self._state, ask, yes=asked.yes, agreeing=agreeing(name, asked))
+        self._notes = ProjectNotes()
         self._ready = threading.Event()
         self._origin = _Origin(project)
 
@@ -115,13 +118,18 @@ class SyncRun:
             fail_fast=self._asked.fail_fast,
         )
         face = self._face()
-        with stopping(self._stop, face, "this sync"):
+        with stopping(self._stop, face, "stopping" if self._asked.watch else "stopping this sync"):
+            self._notes.begin(face.tell)
             self._asking.begin(face.quiet)
             self._ready.set()
             for event in events:
                 face.take(event)
+            if tree.ready is not None:
+                self._notes.take(tree.scan().notes)
             if self._asked.dry_run:
-                face.report.left_out = self._left_out()
+                face.report.left_out = self._left_out(tree)
+            for host, questions in self._consent.refused.items():
+                face.report.hosts[host].refused = questions
             face.finish()
         return face.exit_code()
 
@@ -140,12 +148,16 @@ class SyncRun:
         def approve(plan: SyncPlan) -> None:
             self._consent.approve(host.name, plan, tree.scan())
 
+        def foresee(plan: SyncPlan) -> tuple[Question, ...]:
+            return self._consent.foresee(host.name, plan, tree.scan())
+
         return SyncGoal(
             host.workdir,
             host.state_dir,
             self._project.name,
             self._origin.value(),
             approve,
+            foresee,
             about=lambda: self._origin.about(tree),
             base_key=self._key(host),
             bases=self._bases,
@@ -178,12 +190,19 @@ class SyncRun:
         )
         # It may have gone while it was looked at.
         self._check_marks()
+        self._notes.take(scan.notes)
         return scan
 
-    def _left_out(self) -> tuple[tuple[str, str], ...]:
+    def _left_out(self, tree: TreeSource) -> tuple[tuple[str, str], ...]:
         from provision.tree.left_out import left_out
 
-        return tuple((os.fsdecode(path), rule) for path, rule in left_out(self._project.root, self._project.include))
+        try:
+            skipped = tree.scan().skipped
+        except ProvisionError:
+            # Every host says so.
+            return ()
+        rules = {**dict(skipped), **dict(left_out(self._project.root, self._project.include))}
+        return tuple((os.fsdecode(path), rules[path]) for path in sorted(rules))
 
     def _connect(self, host: Host) -> Callable[[], Link]:
         def connect() -> Link:
@@ -225,17 +244,15 @@ class SyncRun:
         from provision.report.face import Face
         from provision.report.log import RunLog
 
-        values = [value for host in self._hosts for _, value in host.env if len(value) >= SHORTEST_SECRET]
-        password = os.environ.get("PROVISION_SSH_PASSWORD")
         return Face(
             self._name,
             [host.name for host in self._hosts],
             json=self._asked.json,
             verbose=self._asked.verbose,
-            log=RunLog.open(self._name, self._argv, os.environ, secrets=(*values, *([password] if password else []))),
+            log=RunLog.open(self._name, self._argv, os.environ, secrets=secrets_of(self._hosts)),
             dry_run=self._asked.dry_run,
             fail_fast=self._asked.fail_fast,
-            options=(f"-i {shlex.quote(self._asked.inventory)}",) if self._asked.inventory else (),
+            options=options_typed(self._asked, without=frozenset({"dry_run", "json", "verbose"})),
             trees={host.name: _tree(host, self._project) for host in self._hosts},
             watch=self._asked.watch,
         )
@@ -246,7 +263,7 @@ class _Origin:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._value = Origin(client_id(), str(project.root.resolve()), _whoami(), project.name)
+        self._value = Origin(client_id(), str(project.root.resolve()), whoami(), project.name)
         self._asking = threading.Lock()
         self._told: tuple[TreeSource | None, Origin] = (None, self._value)
 
@@ -269,10 +286,6 @@ class _Origin:
 
 def _tree(host: Host, project: Project) -> str:
     return f"{host.workdir.rstrip('/')}/{project.name}"
-
-
-def _whoami() -> str:
-    return f"{os.environ.get('USER') or os.environ.get('LOGNAME') or os.getuid()}@{socket.gethostname()}"
 
 
 def _answer(question: str) -> str | None:

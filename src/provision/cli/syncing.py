@@ -58,7 +58,7 @@ def check_root(root: Path | None) -> None:
         raise UsageError(
             f"there is no project here: {Path.cwd()} and its parents have no provision.yaml, .git, pyproject.toml, "
             "environment.yml or requirements.txt",
-            hint="cd into the project; or git init; or touch provision.yaml",
+            hint="cd into the project; or git init; or echo 'project: NAME' >provision.yaml",
         )
     place, home = root.resolve(), Path.home().resolve()
     if place == home or place in home.parents:

@@ -48,6 +48,7 @@ class Trees:
 def watch_project(project: Project, changes: Changes) -> None:
     """Count the changes below the project's root, from a thread that ends with the process."""
     from provision.tree.left_out import left_out
+    from provision.tree.rules_outside import RulesOutside
     from provision.tree.watching import Relevant, watching
 
     def paths() -> list[str]:
@@ -59,9 +60,13 @@ def watch_project(project: Project, changes: Changes) -> None:
 
     def run() -> None:
         relevant = Relevant(project.root, paths)
+        outside = RulesOutside(project.root)
         relevant.learn()
         for changed in watching(project.root, relevant, threading.Event(), tell):
-            if changed:
+            rules = outside.changed()
+            if rules:
+                relevant.forget()
+            if changed or rules:
                 changes.note()
                 if not relevant.learnt:
                     relevant.learn()

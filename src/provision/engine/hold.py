@@ -65,7 +65,7 @@ class Hold:
             if not self._wait and not ours:
                 raise BusyError(f"held by {holder or 'another run'}", hint="wait for it, or use --wait")
             if holder != told:
-                self._emit(Waiting(f"held by {holder or 'another run'}: waiting"))
+                self._emit(Waiting(f"held by {holder or 'another run'}"))
                 told = holder
             self._stop.wait(ASK_PAUSE)
             self._stop.between_steps()

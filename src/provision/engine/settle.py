@@ -45,7 +45,7 @@ def settled(look: Callable[[], Facts], follow: Callable[[str], object], emit: Em
             follow(step)
             followed, deadline = step, time.monotonic() + LEFTOVER_SECONDS
         elif not deadline:
-            emit(Waiting("something holds the lock of steps there: waiting, at most a minute"))
+            emit(Waiting("something holds the lock of steps there: at most a minute"))
             deadline = time.monotonic() + LEFTOVER_SECONDS
         elif time.monotonic() > deadline:
             raise BusyError(

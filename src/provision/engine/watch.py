@@ -17,7 +17,7 @@ from provision.errors import (
     UnreachableError,
     UnsupportedHostError,
 )
-from provision.events import Connected, HostStarted, LinkLost, Note, Waiting
+from provision.events import Connected, HostStarted, LinkLost, Note
 from provision.model.plan import Outcome
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Watcher(Generic[T]):
         try:
             seen = self._changes.count
             self._bring(self._trees(seen))
-            self._emit(Waiting("watching for changes; Ctrl-C ends it"))
+            self._emit(Note("watching for changes; Ctrl-C ends it"))
             self._watch(seen)
         finally:
             self._drop()
@@ -201,6 +201,9 @@ class Watcher(Generic[T]):
             if tree.id != self._there:
                 self._emit(HostStarted(self._target))
                 self._bring(tree)
+            elif self._trouble is not None:
+                # What stood in the way is undone here: no sync says that all is well.
+                self._emit(Note("the host has what is here again"))
             self._trouble, self._pause = None, SHORTEST
         except InterruptedRunError:
             raise
@@ -271,4 +274,5 @@ class Watcher(Generic[T]):
                 return
         if self._trouble is None or self._trouble.message != error.message:
             hint = f" -> {error.hint}" if error.hint else ""
-            self._emit(Note(f"not synced: {error.message}{hint}"))
+            about = (error.detail or "").splitlines() if error.kind == "usage" else ()
+            self._emit(Note(f"not synced: {error.message}{hint}", tuple(about)))

@@ -8,6 +8,7 @@ from provision.decode.surrogates import encodable
 from provision.report.amounts import is_change
 from provision.report.exit_code import exit_code
 from provision.report.pages import why
+from provision.report.sync_document import questions, sync_fields
 from provision.report.verdict import verdict_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def document(
         "schema_version": SCHEMA_VERSION,
         "command": command or report.command,
         "exit_code": exit_code(report, pending_is_7=pending_is_7, fail_fast=fail_fast),
+        **({"notes": [encodable(one) for one in report.notes]} if report.command == "sync" else {}),
         "hosts": {encodable(one.name): _host(one, report) for one in report.hosts.values()},
     }
 
@@ -45,32 +47,10 @@ def _host(host: HostReport, report: Report) -> dict[str, Any]:
             "message": encodable(host.error.message),
             "hint": _optional(host.error.hint),
             "known": [{"id": one.id, "cause": encodable(one.cause), "fix": list(one.fix)} for one in host.error.known],
+            **({"questions": questions(host.refused)} if host.refused else {}),
         },
-        **(_sync(host, report) if report.command == "sync" else {}),
+        **(sync_fields(host, report) if report.command == "sync" else {}),
     }
-
-
-def _sync(host: HostReport, report: Report) -> dict[str, Any]:
-    """Return what a sync did; of one that broke or only foresaw: what it was to do is under ``files`` at most."""
-    plan, done = host.sync, host.synced
-    placed = plan if done is not None and not done.up_to_date else None
-    fields = {
-        "tree": encodable(host.tree),
-        "up_to_date": host.good and (plan is None or (done is not None and done.up_to_date)),
-        "sent": len(placed.sent) if placed else 0,
-        "removed": len(placed.removed) if placed else 0,
-        "bytes": placed.bytes if placed else 0,
-        "wire_bytes": done.wire_bytes if done else 0,
-        "kept": [{"path": encodable(path), "kept_at": encodable(where)} for path, where in (done.kept if done else ())],
-    }
-    if report.foresees:
-        fields["files"] = {
-            "sent": [encodable(one) for one in (plan.sent if plan else ())],
-            "removed": [encodable(one) for one in (plan.removed if plan else ())],
-            "kept": [encodable(one) for one in (plan.kept if plan else ())],
-            "left_out": [{"path": encodable(path), "rule": encodable(rule)} for path, rule in report.left_out],
-        }
-    return fields
 
 
 def _done(host: HostReport) -> list[dict[str, Any]]:

@@ -127,6 +127,14 @@ class Face:
         except (OSError, ValueError):
             self._progress.line(text)
 
+    def tell(self, text: str) -> None:
+        """Show one line on the project itself, and keep it for the document; from any thread."""
+        from provision.report.display import one_line
+
+        self.report.notes.append(text)
+        with self._printing:
+            self._show(f"note: {one_line(text)}")
+
     @contextmanager
     def quiet(self) -> Iterator[None]:
         """Keep the live table off the screen while somebody is asked for a passphrase; from any thread."""
@@ -205,6 +213,8 @@ class Face:
         for host in self.report.hosts.values():
             if not host.good:
                 yield from host_lines(host, self._style, verbose=self._verbose)
+        if self.report.asked_to_stop and any(host.good for host in self.report.hosts.values()):
+            yield "stopped watching"
 
     def _lasting(self, told: HostEvent, host: HostReport) -> bool:
         """Whether an event's line stays above the live table, that shows the rest while it is true."""

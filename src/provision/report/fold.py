@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from provision.events import Event, Failure, HostEvent
     from provision.model.facts import Facts
     from provision.model.plan import Finding, Step
-    from provision.model.sync import SyncPlan, SyncResult
+    from provision.model.sync import Question, SyncPlan, SyncResult
     from provision.report.asked import Asked
 
 GOOD = frozenset({Outcome.CONVERGED, Outcome.CHANGED, Outcome.PENDING})
@@ -90,6 +90,8 @@ class HostReport:
     sync: SyncPlan | None = None
     """What the newest sync is to do, or did; ``None``: nothing, or it did not get that far."""
     synced: SyncResult | None = None
+    refused: tuple[Question, ...] = ()
+    """What a sync asked in vain."""
     progress: SyncProgress | None = None
     started: float | None = None
     began: float | None = None
@@ -129,6 +131,8 @@ class Report:
         """Options that a command which leads on from here needs too, with a space in front."""
         self.left_out: tuple[tuple[str, str], ...] = ()
         """What a sync leaves on this machine, and by which rule: asked for by those that only foresee."""
+        self.notes: list[str] = []
+        """Of the project itself, whatever the hosts."""
         self.asked_to_stop = False
         """Whether the user pressed Ctrl-C."""
 
@@ -159,7 +163,7 @@ class Report:
                     host.planned, host.findings = plan.steps, plan.findings
                 host.doing = "proving" if event.final else "beginning"
             case Waiting(reason=reason):
-                host.doing = reason
+                host.doing = f"waiting: {reason}"
             case LinkLost():
                 host.doing = "connecting again"
             case StepStarted():
@@ -198,9 +202,9 @@ class Report:
 
 
 def progress_text(event: SyncProgress) -> str:
-    """Return ``sending 1,204 of 20,000 files, 34 MB of 118 MB``."""
+    """Return ``34 MB of 118 MB, 1,204 of 20,000 files sent``: what a narrow terminal cuts is the least of it."""
     amount = f"{sized(event.bytes)} of {sized(event.total_bytes)}"
-    return f"sending {event.files:,} of {files(event.total_files)}, {amount}"
+    return f"{amount}, {event.files:,} of {files(event.total_files)} sent"
 
 
 def fold(command: str, hosts: Iterable[str], events: Iterable[HostEvent]) -> Report:

@@ -135,11 +135,15 @@ class LiveTable:
         table.add_column("host", no_wrap=True, style="cyan", max_width=24, overflow="ellipsis")
         table.add_column("step", no_wrap=True, ratio=3, overflow="ellipsis")
         table.add_column("time", no_wrap=True, justify="right", min_width=6)
-        table.add_column("", no_wrap=True, ratio=4, style="dim", overflow="ellipsis")
+        lines = self._report.command != "sync"
+        if lines:
+            table.add_column("", no_wrap=True, ratio=4, style="dim", overflow="ellipsis")
         now = self._clock()
         height = self._console.height if self._console is not None else 24
         for host in by_activity(hosts)[: max(_LEAST_ROWS, height - _FRAME)]:
-            table.add_row(*(Text(one) for one in row(host, now)))
+            # No step of a sync prints anything.
+            cells = row(host, now)
+            table.add_row(*(Text(one) for one in (cells if lines else cells[:-1])))
         below = "   ".join(one for one in (counts(hosts) if several else "", self.message) if one)
         if below:
             table.caption = Text(below)

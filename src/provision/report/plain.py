@@ -24,6 +24,7 @@ from provision.model.plan import Outcome
 from provision.report.amounts import amounts
 from provision.report.display import one_line, output_line, without_name
 from provision.report.duration import duration
+from provision.report.link_text import link_lost
 from provision.report.verdict import UNFIT, verdict_line
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class PlainLines:
             case Waiting(reason=reason):
                 yield f"waiting: {one_line(reason)}"
             case LinkLost(reason=reason):
-                yield self._style.yellow(f"the link broke ({one_line(reason)}): connecting again")
+                alone = len(self._report.hosts) == 1
+                yield self._style.yellow(link_lost(reason, host.name if alone else ""))
             case StepStarted():
                 self._told[host.name] = at
                 why = f"  ({one_line(event.step.reason)})" if event.step.reason else ""

@@ -67,31 +67,39 @@ def what_was_done(host: HostReport, style: Style) -> str:
         count = f" ({files(done.plan.files)})" if done is not None else ""
         return style.green("up to date") + count
     plan, took = done.plan, duration(host.seconds)
+    there = f"; {sized(plan.resumed)} were there from a sync that broke" if plan.resumed or plan.staged else ""
     if plan.first:
-        what = f"{files(len(plan.sent))}, {_bytes(done)}" if plan.sent else "nothing had to be sent,"
+        wire = f"{sized(plan.bytes)} ({sized(done.wire_bytes)} over the wire{there})"
+        what = f"{files(plan.travelling)}, {wire}" if plan.sent else "nothing had to be sent,"
         return f"{style.green('first sync')}: {what} in {took} -> {path_shown(host.tree)}"
     amount = f"{sized(plan.bytes)} in {took}" if plan.bytes else took
-    return f"{style.green(counts(plan))} ({amount})"
+    return f"{style.green(counts(plan))} ({amount}{there})"
 
 
 def below(done: SyncResult, style: Style, *, verbose: bool = False) -> Iterator[str]:
     """Yield what was found on the host that nobody expected there."""
     plan = done.plan
-    kept = [f"{path_shown(path)}; its version is kept at {path_shown(where)}" for path, where in done.kept]
-    for line in _some(kept, SHOWN, verbose=verbose):
-        yield f"{style.yellow('changed on the host since the last sync')}: {line}"
+    if plan.owner:
+        yield f"{style.yellow('it was the tree of')} {one_line(plan.owner)}; now it is yours"
+    changed = [one for one in done.kept if one[0] not in done.strange]
+    strange = [one for one in done.kept if one[0] in done.strange]
+    for what, then, pairs in (
+        ("changed on the host since the last sync", "its version is kept at", changed),
+        ("stood there, and no sync had put it there", "kept at", strange),
+        ("had to make way when a sync that broke was brought to its end", "kept at", done.earlier),
+    ):
+        kept = [f"{path_shown(path)}; {then} {path_shown(where)}" for path, where in pairs]
+        yield from (f"{style.yellow(what)}: {line}" for line in _some(kept, SHOWN, verbose=verbose))
     missing = [path_shown(path) for path in plan.missing]
     for line in _some(missing, SHOWN, verbose=verbose):
         yield f"{style.yellow('was gone on the host, and sent again')}: {line}"
     if plan.adopted:
         yield f"{files(plan.adopted)} {_were(plan.adopted)} there already with the same content"
-    if done.resumed_bytes:
-        yield f"{sized(done.resumed_bytes)} had come with a sync that broke, and did not go again"
 
 
 def counts(plan: SyncPlan) -> str:
     """Return ``3 files sent, 1 removed``, ``1 file removed``."""
-    parts = [f"{files(len(plan.sent))} sent"] if plan.sent else []
+    parts = [f"{files(plan.travelling)} sent"] if plan.travelling else []
     parts += [f"{len(plan.removed):,} removed" if parts else f"{files(len(plan.removed))} removed"] * bool(plan.removed)
     return ", ".join(parts) or "nothing had to be sent"
 
@@ -107,20 +115,30 @@ def _were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _bytes(done: SyncResult) -> str:
-    return f"{sized(done.plan.bytes)} ({sized(done.wire_bytes)} over the wire)"
-
-
 def _foreseen(name: str, plan: SyncPlan, style: Style, *, verbose: bool) -> Iterator[str]:
-    parts = [f"{files(len(plan.sent))} to send ({sized(plan.bytes)})"] if plan.sent else []
+    there = f"; {sized(plan.resumed)} are there from a sync that broke" if plan.resumed or plan.staged else ""
+    parts = [f"{files(plan.travelling)} to send ({sized(plan.bytes)}{there})"] if plan.sent else []
     parts += [f"{len(plan.removed):,} to remove" if parts else f"{files(len(plan.removed))} to remove"] * bool(
         plan.removed
     )
     yield f"{name}: {', '.join(parts) or 'nothing to send'} -> {path_shown(plan.tree)}"
-    kept = frozenset(plan.kept)
-    changed = style.yellow("  (changed on the host: its version would be kept aside)")
+    if plan.owner:
+        yield f"  {style.yellow('it is the tree of')} {one_line(plan.owner)}; --take-over makes it yours"
+    for question in plan.questions:
+        # What would be removed stands below.
+        lines = (question.says,) if set(question.paths) <= set(plan.removed) else question.lines
+        yield f"  {style.yellow('would ask first')}: {one_line(lines[0])}"
+        yield from (f"  {one_line(line)}" for line in lines[1:])
+    folders = [f"{one_line(name)}/" for name in plan.standing if name not in plan.sent]
+    if folders:
+        text = "stands there, and no sync had put it there (what differs in it would be kept aside)"
+        yield f"  {style.yellow(text)}: {', '.join(_some(folders, SHOWN, verbose=verbose))}"
+    marks = dict.fromkeys(plan.kept, "changed on the host: its version would be kept aside")
+    marks |= dict.fromkeys(plan.standing, "stands there, and no sync had put it there: kept aside where it differs")
+    marks |= dict.fromkeys(plan.other, "something else stands there now: kept aside, but a folder would stop the sync")
     for mark, paths in ((style.green("+"), plan.sent), (style.red("-"), plan.removed)):
-        shown = [f"{mark} {path_shown(one)}{changed if one in kept else ''}" for one in paths]
+        why = {one: style.yellow(f"  ({marks[one]})") for one in paths if one in marks}
+        shown = [f"{mark} {path_shown(one)}{why.get(one, '')}" for one in paths]
         yield from (f"  {line}" for line in _some(shown, LISTED, verbose=verbose))
     if plan.adopted:
         yield f"  {files(plan.adopted)} {'is' if plan.adopted == 1 else 'are'} there already with the same content"

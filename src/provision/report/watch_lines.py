@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from provision.events import LinkLost, Note, Synced, Waiting
 from provision.report.display import one_line, without_name
 from provision.report.duration import duration
+from provision.report.link_text import link_lost
 from provision.report.sync_lines import below, counts, path_shown
 from provision.sync.sizes import files
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from provision.report.fold import HostReport
     from provision.report.style import Style
 
+_BELOW = " " * 9
+"""As wide as the time of day."""
+
 
 class WatchLines:
     """Turns the events of watched hosts into lines, each with the time of day."""
@@ -26,24 +30,31 @@ class WatchLines:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._lost: set[str] = set()
+        self._begun: set[str] = set()
 
     def lines(self, told: HostEvent, host: HostReport) -> Iterator[str]:
         """Yield the lines for one event, which the report has taken already."""
         head = f"{time.strftime('%H:%M:%S', time.localtime(told.at))} {self._style.bold(one_line(host.name))}: "
         match told.event:
             case Synced(result=result):
+                more = list(below(result, self._style))
+                # An editor writes a file more often than it changes it: that nothing was to be sent is no news.
+                news = not result.up_to_date or more or host.name in self._lost or host.name not in self._begun
                 self._lost.discard(host.name)
-                yield head + self._synced(told.at, host)
-                yield from (f"{' ' * 9}{line}" for line in below(result, self._style))
+                self._begun.add(host.name)
+                if news:
+                    yield head + self._synced(told.at, host)
+                    yield from (f"{_BELOW}{line}" for line in more)
             case LinkLost(reason=reason):
                 # It is tried again and again: once is enough to know.
                 if host.name not in self._lost:
                     self._lost.add(host.name)
-                    yield head + self._style.yellow(f"the link broke ({one_line(reason)}): connecting again")
-            case Note(text=text):
+                    yield head + self._style.yellow(link_lost(reason))
+            case Note(text=text, lines=more):
                 yield head + one_line(without_name(text, host.name))
+                yield from (f"{_BELOW}{one_line(line)}" for line in more)
             case Waiting(reason=reason):
-                yield head + self._style.dim(one_line(reason))
+                yield head + self._style.dim(f"waiting: {one_line(reason)}")
             case _:
                 pass
 

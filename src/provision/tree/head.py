@@ -19,36 +19,47 @@ class Head(NamedTuple):
     """``None`` when detached."""
 
 
+class GitFolder(NamedTuple):
+    """Where git keeps what it knows of a work tree."""
+
+    top: bytes
+    """The work tree."""
+    folder: bytes
+    """With its index; in a linked work tree or a submodule elsewhere than in `top`."""
+    common: bytes
+    """With what all work trees of the repository share."""
+
+
 def head(root: str | os.PathLike[str]) -> Head | None:
     """Return the commit and branch; ``None`` outside git, before the first commit, or where it is kept another way.
 
     The layout is that of gitrepository-layout(5): HEAD, loose and packed references, and gitfiles of worktrees.
     """
-    folder = _git_folder(os.fsencode(os.path.abspath(root)))
-    said = _read(folder, b"HEAD") if folder is not None else None
-    if folder is None or said is None:
+    git = git_folder(root)
+    said = _read(git.folder, b"HEAD") if git is not None else None
+    if git is None or said is None:
         return None
     if not said.startswith(b"ref: "):
         return Head(said.decode(), None) if _COMMIT.fullmatch(said) else None
     name = said[5:].strip()
-    common = os.path.join(folder, _read(folder, b"commondir") or b".")
-    commit = _read(folder, name) or _read(common, name) or _packed(common, name)
+    commit = _read(git.folder, name) or _read(git.common, name) or _packed(git.common, name)
     if not name.startswith(_HEADS) or b".." in name or commit is None or not _COMMIT.fullmatch(commit):
         return None
     return Head(commit.decode(), os.fsdecode(name[len(_HEADS) :]))
 
 
-def _git_folder(folder: bytes) -> bytes | None:
+def git_folder(root: str | os.PathLike[str]) -> GitFolder | None:
+    """Return where git keeps what it knows of a project, which may be a part of a work tree; ``None`` outside git."""
+    top = os.fsencode(os.path.abspath(root))
     while True:
-        place = os.path.join(folder, b".git")
-        if os.path.isdir(place):
-            return place
-        said = _read(folder, b".git")
-        if said is not None and said.startswith(b"gitdir: "):
-            return os.path.join(folder, said[8:])
-        if folder in (b"/", b""):
+        place = os.path.join(top, b".git")
+        said = _read(top, b".git") or b""
+        folder = os.path.join(top, said[8:]) if said.startswith(b"gitdir: ") else place
+        if folder != place or os.path.isdir(place):
+            return GitFolder(top, folder, os.path.join(folder, _read(folder, b"commondir") or b"."))
+        if top in (b"/", b""):
             return None
-        folder = os.path.dirname(folder)
+        top = os.path.dirname(top)
 
 
 def _packed(common: bytes, name: bytes) -> bytes | None:

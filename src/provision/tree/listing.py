@@ -207,7 +207,7 @@ def _dealt_with(
     counted.found = [one for one in counted.found if one[0] not in away]
     for path, target in leading:
         if outside == "skip":
-            scan.skipped.append((path, f"points out of the project: {os.fsdecode(target)}"))
+            scan.skipped.append((path, f"links: skip, as it points out of the project: {os.fsdecode(target)}"))
             continue
         files, skipped = followed(scan.root, path)
         scan.skipped += skipped

@@ -41,6 +41,10 @@ class Relevant:
         self.learnt = False
         """Whether what it knows is what the ignore files say now."""
 
+    def forget(self) -> None:
+        """Take everything as worth a scan, until it is asked anew what does not count."""
+        self._folders, self._files, self.learnt = (), frozenset(), False
+
     def learn(self) -> None:
         """Ask anew what does not count; where that fails everything does."""
         self.learnt = True
@@ -57,7 +61,7 @@ class Relevant:
             return False
         names = inner.split("/")
         if names[-1] in RULES:
-            self._folders, self._files, self.learnt = (), frozenset(), False
+            self.forget()
             return True
         if ".git" in names:
             told = inner.endswith(tuple(f"/{one}" for one in GIT_RULES))

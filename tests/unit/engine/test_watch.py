@@ -11,7 +11,7 @@ import pytest
 
 from provision.engine.stop import Stop
 from provision.engine.watch import Changes, KeptLink, Watcher
-from provision.errors import LinkLostError, ProvisionError, StepFailedError, UnreachableError
+from provision.errors import LinkLostError, ProvisionError, StepFailedError, UnreachableError, UsageError
 from provision.events import HostStarted, LinkLost, Note
 from provision.model.plan import Outcome
 
@@ -147,7 +147,8 @@ def test_what_stands_in_the_way_is_told_once_and_the_next_change_is_tried(scene:
     scene.change("d")
     scene.until(lambda: scene.synced == ["a", "d"])
     assert scene.end(thread) is Outcome.CHANGED
-    assert [one.text for one in scene.events if isinstance(one, Note)] == ["not synced: a folder is in the way"]
+    said = ["watching for changes; Ctrl-C ends it", "not synced: a folder is in the way"]
+    assert [one.text for one in scene.events if isinstance(one, Note)] == said
     assert len(scene.links) == 1
 
 
@@ -163,7 +164,7 @@ def test_ended_while_the_host_lacks_the_present_tree_it_says_why(scene: Scene) -
     scene.until(lambda: scene.synced == ["a"])
     scene.trouble = [StepFailedError("no room")]
     scene.change("b")
-    scene.until(lambda: any(isinstance(one, Note) for one in scene.events))
+    scene.until(lambda: any(isinstance(one, Note) and "no room" in one.text for one in scene.events))
     ended = scene.end(thread)
     assert isinstance(ended, StepFailedError)
 
@@ -177,3 +178,22 @@ def test_only_the_first_sync_makes_its_own_connection_anew() -> None:
         kept.reconnect()
     kept.close()
     assert not link.closed
+
+
+def test_a_question_without_a_yes_is_told_with_its_paths_and_that_it_is_settled_too(scene: Scene) -> None:
+    thread = scene.start()
+    scene.until(lambda: scene.synced == ["a"])
+    scene.trouble.append(
+        UsageError("nothing was sent", hint="provision sync --watch --yes", detail="a secret:\n  .env")
+    )
+    scene.change("b")
+    scene.until(
+        lambda: (
+            Note("not synced: nothing was sent -> provision sync --watch --yes", ("a secret:", "  .env"))
+            in scene.events
+        )
+    )
+    scene.change("a")
+    scene.until(lambda: Note("the host has what is here again") in scene.events)
+    assert scene.end(thread) is Outcome.CHANGED
+    assert scene.synced == ["a"]

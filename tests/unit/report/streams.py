@@ -82,7 +82,7 @@ def changed(name: str) -> list[Event]:
         Connected(0.4),
         Probed(seen(), 0.3),
         Planned(Plan((INSTALL, BUILD, CHECK, SWITCH))),
-        Waiting("held by ann@laptop: waiting"),
+        Waiting("held by ann@laptop"),
         StepStarted(INSTALL, 1, 4),
         StepOutput("unpacking"),
         CommandRan("detach.sh install", 0, 0.2),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from provision.events import HostEvent
+from provision.events import HostEvent, HostStarted, SyncPlanned, SyncProgress
+from provision.model.sync import SyncPlan
 from provision.report.face import Face
 from provision.report.fold import Report
 from provision.report.live import LiveTable, by_activity, counts, row
@@ -165,3 +166,15 @@ def test_prints_of_other_threads_and_ctrl_c_do_not_break_the_table(monkeypatch: 
     assert (out.getvalue() + err.getvalue()).count("thread says 49") == 4
     assert "finishing the present step" in err.getvalue()
     assert face.report.hosts["a"].finished
+
+
+def test_on_a_narrow_terminal_a_sync_shows_its_numbers() -> None:
+    out, err = Terminal(), Terminal()
+    face = Face("sync", ["gpu-box"], environ={**ENVIRON, "COLUMNS": "60"}, stdout=out, stderr=err)
+    progress = SyncProgress(1_204, 20_000, 34_000_000, 118_000_000)
+    for event in (HostStarted("gpu-box (u@192.0.2.1:22)"), SyncPlanned(SyncPlan("/t", 1, ("a",), (), 1)), progress):
+        face.take(HostEvent("gpu-box", time.time(), event))
+    assert face._live is not None
+    face._live.start()
+    face.finish()
+    assert "34 MB of 118 MB, 1,204 of 20,000" in Text.from_ansi(err.getvalue()).plain
