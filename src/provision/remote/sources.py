@@ -13,8 +13,8 @@ INCLUDES: dict[str, tuple[str, ...]] = {
     "check_conda.sh": ("conda_isolated.sh",),
     "lease.sh": ("own_folder.sh",),
     "python.sh": ("own_folder.sh",),
-    "send_files.sh": ("find_python.sh",),
-    "sync_tree.sh": ("find_python.sh",),
+    "send_files.sh": ("run_python.sh",),
+    "sync_tree.sh": ("run_python.sh",),
     "sync_tree.py": (
         "sync_tree_folders.py",
         "sync_tree_stream.py",

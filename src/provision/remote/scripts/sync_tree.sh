@@ -5,16 +5,12 @@
 
 main() {
     request=$1 source=$2 state=${3-}
-    if find_python "$state"; then
-        # What applies a delta is compiled only where one comes: mostly nothing has changed.
-        # shellcheck disable=SC2016  # it is Python
-        starter='
-import sys
+    # What applies a delta is compiled only where one comes: mostly nothing has changed.
+    # shellcheck disable=SC2016  # it is Python
+    starter='
 late, _, early = sys.argv.pop().rpartition("\n# What stands above this line is compiled when something is to change.\n")
 exec(compile(early, "sync_tree", "exec"))'
-        # shellcheck disable=SC2154  # find_python sets it
-        exec "$python" -I -B -c "$starter" "$request" "$source"
-    fi
+    if run_python "$state" "$starter" "$request" "$source"; then return; fi
     # shellcheck disable=SC2016  # these are no commands
     said='{"kind":"python","message":"no Python 3.6 or later there","hint":"`provision up HOST` installs one"}'
     # shellcheck disable=SC2059  # the format is our own: the length is an octal escape in it
