@@ -30,6 +30,12 @@ def box(lab: Lab, laptop: Laptop) -> LabHost:
     return host
 
 
+def snapshot(box: LabHost) -> str:
+    """Return every file there with its time and content."""
+    find = f"cd {TREE} && find . -printf '%p %y %s %T@ %m\\n' | sort && find . -type f -exec sha256sum {{}} + | sort"
+    return box.run(find, user="ubuntu", check=True).stdout
+
+
 def test_a_tree_that_was_copied_there_by_hand_is_gone_on_with(box: LabHost, laptop: Laptop) -> None:
     box.run(f"mkdir -p {TREE}/src && echo other >{TREE}/train.py && echo model >{TREE}/src/model.py", user="ubuntu")
     for words in (("sync",), ("sync", "--dry-run")):
@@ -43,8 +49,9 @@ def test_a_tree_that_was_copied_there_by_hand_is_gone_on_with(box: LabHost, lapt
 
     shown = laptop.type("sync", "gpu-box", "--dry-run", "--take-over")
     assert shown.code == 0, shown
-    assert "  + train.py  (stands there, and no sync had put it there: kept aside where it differs)" in shown.out, shown
-    assert "no sync had put it there (what differs in it would be kept aside): src/" in shown.out, shown
+    assert "  + train.py  (stands there, and no sync had put it there: it would be kept aside)" in shown.out, shown
+    assert "  + src/model.py\n" in shown.out, shown
+    assert "1 file is there already with the same content" in shown.out, shown
     assert shown.out.endswith("next: provision sync gpu-box --take-over\n"), shown
 
     done = laptop.type("sync", "--take-over")
@@ -66,11 +73,36 @@ def test_a_file_beside_ours_that_must_make_way_is_not_called_ours(box: LabHost, 
 def test_a_folder_in_the_place_of_a_file_is_foreseen(box: LabHost, laptop: Laptop) -> None:
     assert laptop.type("sync").code == 0
     box.run(f"rm {TREE}/train.py && mkdir {TREE}/train.py && touch {TREE}/train.py/theirs", user="ubuntu")
+    before = snapshot(box)
+    for words in (("sync", "--dry-run"), ("sync",)):
+        refused = laptop.type(*words)
+        assert refused.code == 4, refused
+        assert "train.py: there is a folder of somebody else's where a file must go" in refused.out, refused
+        if "--dry-run" in words:
+            assert snapshot(box) == before
+
+
+def test_what_no_sync_put_there_and_must_make_way_is_foreseen(box: LabHost, laptop: Laptop) -> None:
+    assert laptop.type("sync").code == 0
+    box.run(f"echo theirs >{TREE}/new.py; echo ours >{TREE}/same.py; echo file >{TREE}/folder", user="ubuntu")
+    for name in ("new.py", "same.py", "folder/inside.py"):
+        (laptop.project / name).parent.mkdir(exist_ok=True)
+        (laptop.project / name).write_text("ours\n")
+    before = snapshot(box)
     shown = laptop.type("sync", "--dry-run")
-    assert "+ train.py  (something else stands there now: kept aside, but a folder would stop the sync)" in shown.out
-    refused = laptop.type("sync")
-    assert refused.code == 4, refused
-    assert "train.py: there is a folder of somebody else's where a file must go" in refused.out, refused
+    assert shown.code == 0, shown
+    assert "+ new.py  (stands there, and no sync had put it there: it would be kept aside)" in shown.out, shown
+    assert "  + same.py\n" in shown.out, shown
+    assert "  stands there where a folder must go, and no sync had put it there: it would be kept aside: folder\n" in (
+        shown.out
+    ), shown
+    assert laptop.type("sync", "--dry-run", "--json").document["hosts"]["gpu-box"]["files"]["standing"] == [
+        "folder",
+        "new.py",
+    ]
+    assert snapshot(box) == before
+    kept = laptop.type("sync", "--json").document["hosts"]["gpu-box"]["kept"]
+    assert sorted(one["path"] for one in kept) == ["folder", "new.py"]
 
 
 def test_a_refused_secret_says_how_to_go_on_with_all_that_was_typed(box: LabHost, laptop: Laptop) -> None:

@@ -9,18 +9,18 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from provision.engine import sync_limits
-from provision.engine.exchange import LOOK, ChangedError, Exchange, misunderstood
-from provision.engine.sync_plan import planned, strangers
+from provision.engine.exchange import LOOK, Exchange, misunderstood
+from provision.engine.sending import sent, settled
+from provision.engine.sync_plan import met, planned, strangers
 from provision.engine.upload import Progress, Upload
-from provision.errors import InterruptedRunError, LinkLostError, StepFailedError
 from provision.events import Note, Synced, SyncPlanned, Waiting
 from provision.model.plan import Outcome
 from provision.model.sync import SyncPlan, SyncResult
-from provision.sync.answers import answer_of, placed_of
-from provision.sync.codec import chosen
+from provision.sync.answers import answer_of, foreseen_of
+from provision.sync.codec import chosen, encoder
 from provision.sync.delta import Delta, between
 from provision.sync.manifest import EMPTY, Manifest
-from provision.sync.wire import WireError, request
+from provision.sync.wire import PIECE, WireError, block, request, start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +32,9 @@ if TYPE_CHECKING:
     from provision.model.link import Conversation
     from provision.sync.answers import Answer, Placed
     from provision.tree.archive import TreeSource
-    from provision.tree.packing import Archive
 
 READING = 1.0
 """Seconds that the project may be read without a word about it."""
-LAST_WORD = 5.0
-"""Seconds in which the host may still say why it takes nothing more, or save what it has."""
 
 
 class Attempt:
@@ -91,9 +88,7 @@ class Attempt:
         answer = self._answer(exchange)
         if not self._goal.take_over:
             sync_limits.refuse_other_owner(answer, self._goal.origin)
-        # What a sync that broke left of big files counts by their hashes.
-        first = not answer.id and not answer.staged and not answer.partial
-        target = None if first else self._source.manifest(lambda: self._busy(exchange))
+        target = self._target(exchange, answer)
         if target is None:
             scan = self._source.scan(lambda: self._busy(exchange))
             host, delta, sizes, paths = EMPTY, Delta(send=tuple(scan.paths)), scan.sizes, scan.paths
@@ -106,31 +101,57 @@ class Attempt:
             staged = _parsed(self._received(exchange, b"S")) if answer.staged else EMPTY
             delta = _delta(host, answer, target, staged)
             sizes, paths = [target.entry(path).size for path in delta.send], list(target.records)
-        if answer.recovering:
-            self._tell_recovering()
-        elif not answer.id and not self._goal.take_over:
-            sync_limits.refuse_strangers(answer, paths)
+        self._judge_strangers(answer, paths)
         plan = planned(answer, self._goal.origin, host, delta, target, paths, sizes)
-        if answer.recovering:
-            # What stands there under our names is ours, as far as anybody knows.
-            plan = replace(plan, first=False, standing=())
         if self._past.had is None:
+            # Where the list is lost, what stands there under our names is ours as far as anybody knows.
             self._past.had = paths if answer.recovering else host.records
         if self._goal.dry_run:
-            with exchange.beating():
-                plan = replace(plan, questions=self._goal.foresee(plan))
-            self._emit(SyncPlanned(plan))
-            return Outcome.PENDING
+            return self._foreseen(exchange, answer, delta, target, plan)
         sync_limits.judge_room(answer, delta, sizes, target)
         self._agree(exchange, plan)
         self._stop.between_steps()
         upload = self._upload(exchange.conversation, answer, delta, host, target)
         return self._placed(self._sent(exchange, upload, plan), upload, answer, plan)
 
+    def _target(self, exchange: Exchange, answer: Answer) -> Manifest | None:
+        """Return the tree that is meant; ``None`` where all of it goes, and is read only while it is sent."""
+        # What a sync that broke left of big files counts by their hashes; to say what would make way, they count too.
+        if answer.id or answer.staged or answer.partial or (self._goal.dry_run and answer.top):
+            return self._source.manifest(lambda: self._busy(exchange))
+        return None
+
+    # -- a dry run -------------------------------------------------------------------------------
+
+    def _foreseen(
+        self, exchange: Exchange, answer: Answer, delta: Delta, target: Manifest | None, plan: SyncPlan
+    ) -> Outcome:
+        # An interrupted sync would be ended first, and what stands there then is not known yet.
+        if target is not None and not delta.empty and not answer.rolled_forward:
+            self._try(exchange, delta, target, chosen(answer.codecs))
+            plan = met(plan, foreseen_of(self._received(exchange, b"F")), self._past.had or ())
+        with exchange.beating():
+            plan = replace(plan, questions=self._goal.foresee(plan))
+        self._emit(SyncPlanned(plan))
+        return Outcome.PENDING
+
+    def _try(self, exchange: Exchange, delta: Delta, target: Manifest, codec: str) -> None:
+        """Tell the host all but the content; it says what that would meet, or what would stop it."""
+        coder, say = encoder(codec), exchange.conversation.send
+        coded = coder.write(delta.trial(target)) + coder.end()
+        say(start(codec))
+        for at in range(0, len(coded), PIECE):
+            say(block(b"D", coded[at : at + PIECE]))
+        say(block(b"D"))
+        exchange.moved()
+
     # -- what is there ---------------------------------------------------------------------------
 
-    def _tell_recovering(self) -> None:
-        if not self._past.told_recovering:
+    def _judge_strangers(self, answer: Answer, paths: Sequence[bytes]) -> None:
+        if not answer.recovering:
+            if not answer.id and not self._goal.take_over:
+                sync_limits.refuse_strangers(answer, paths)
+        elif not self._past.told_recovering:
             self._past.told_recovering = True
             self._emit(
                 Note(
@@ -226,42 +247,15 @@ class Attempt:
             head=delta.records(target) if target is not None else b"",
             codec=codec,
             partial=answer.partial,
-            settled=lambda: _settled(source, archive, host),
+            settled=lambda: settled(source, archive, host),
             about=self._about,
         )
 
     def _sent(self, exchange: Exchange, upload: Upload, plan: SyncPlan) -> Placed:
-        upload.start()
-        progress = Progress(upload, plan, self._emit)
-        lost_at = 0.0
         try:
-            while True:
-                message = exchange.next(LOOK)
-                if progress.told() or upload.waiting:
-                    exchange.moved()
-                if message is not None and message[0] == b"R":
-                    return self._taken(placed_of(message[1]), upload)
-                if message is not None and message[0] != b"M":
-                    raise misunderstood(f"a message of type {message[0]!r} in the middle of a transfer")
-                error = upload.error
-                if isinstance(error, LinkLostError):
-                    # The host may have said why it takes nothing more.
-                    lost_at = lost_at or time.monotonic()
-                    if time.monotonic() - lost_at > LAST_WORD:
-                        raise error
-                elif error is not None:
-                    raise error
-                if self._stop.asked and upload.target is None:
-                    self._quit(exchange, upload)
-                self._stop.during_step()
+            placed = sent(exchange, upload, Progress(upload, plan, self._emit), self._stop)
         finally:
             self._past.wire_bytes += upload.wire_bytes
-            if upload.running:
-                exchange.conversation.close()
-                upload.join(LAST_WORD)
-
-    def _taken(self, placed: Placed, upload: Upload) -> Placed:
-        upload.join(LAST_WORD)
         if upload.target is None or placed.id != upload.target.id:
             raise misunderstood("it placed another tree than the one that was sent")
         self._keep_base(upload.target)
@@ -286,24 +280,6 @@ class Attempt:
         )
         return Outcome.CHANGED
 
-    def _quit(self, exchange: Exchange, upload: Upload) -> None:
-        """End in the middle: the host is told, so that it keeps what it has; its old tree is as it was.
-
-        Raises:
-            InterruptedRunError: always.
-        """
-        upload.quit()
-        deadline = time.monotonic() + LAST_WORD
-        while time.monotonic() < deadline and not self._stop.now:
-            try:
-                exchange.next(LOOK)
-            except (LinkLostError, StepFailedError, ChangedError):
-                break
-        raise InterruptedRunError(
-            "stopped on request: the host's tree is as it was",
-            hint="run the same command again: what has arrived is not sent again",
-        )
-
     def _keep_base(self, manifest: Manifest) -> None:
         goal = self._goal
         if goal.bases is None or goal.dry_run or manifest.blob == self._base:
@@ -325,20 +301,3 @@ def _parsed(blob: bytes) -> Manifest:
         return Manifest.parse(blob)
     except ValueError as error:
         raise misunderstood(str(error)) from error
-
-
-def _settled(source: TreeSource, archive: Archive, host: Manifest) -> tuple[Manifest, Sequence[bytes]]:
-    """Return the tree that was really sent, and what of the host's turned out to be gone while it was."""
-    manifest = source.manifest()
-    if not archive.actual:
-        return manifest, ()
-    entries = dict(manifest.entries)
-    gone = []
-    for path, entry in archive.actual.items():
-        if entry is not None:
-            entries[path] = entry
-            continue
-        entries.pop(path, None)
-        if path in host.records:
-            gone.append(path)
-    return Manifest.of(entries), gone

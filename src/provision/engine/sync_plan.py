@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from provision.model.sync import Origin, SyncPlan
-    from provision.sync.answers import Answer
+    from provision.sync.answers import Answer, Foreseen
     from provision.sync.delta import Delta
     from provision.sync.manifest import Manifest
 
@@ -45,17 +45,21 @@ def planned(  # noqa: PLR0917 - the two sides and what lies between them
         large = {target.entry(path)[1:]: target.entry(path) for path in delta.send} if answer.partial else {}
         parts = sum(sync_limits.there_in_part(answer, entry) for entry in large.values())
     plan = delta.plan(answer.tree, len(paths), sum(sizes) - parts)
-    kept = set(plan.kept)
     return replace(
         plan,
-        first=not answer.id,
+        first=not answer.id and not answer.recovering,
         had=len(host),
         staged=len(delta.staged),
         resumed=resumed + parts,
         owner=sync_limits.other_owner(answer, origin),
-        other=tuple(path for path in texts(sorted(_other_kind(answer))) if path in kept),
-        standing=() if answer.id else texts(sync_limits.standing(answer, paths)),
     )
+
+
+def met(plan: SyncPlan, foreseen: Foreseen, host: Collection[bytes]) -> SyncPlan:
+    """Return the plan with what the host says that it would meet; `host` has the paths that syncs put there."""
+    kept = set(plan.kept)
+    standing = (path for path in texts(sorted(one for one in foreseen.aside if one not in host)) if path not in kept)
+    return replace(plan, standing=tuple(standing), adopted=foreseen.adopted)
 
 
 def strangers(kept: Sequence[tuple[str, str]], host: Collection[bytes]) -> frozenset[str]:
@@ -64,7 +68,3 @@ def strangers(kept: Sequence[tuple[str, str]], host: Collection[bytes]) -> froze
         return frozenset()
     ours = set(map(os.fsdecode, host))
     return frozenset(path for path, _ in kept if path not in ours)
-
-
-def _other_kind(answer: Answer) -> list[bytes]:
-    return [path for path, how in answer.changed.items() if how == "type"]

@@ -63,10 +63,8 @@ class SyncPlan:
     """Bytes that an earlier sync that broke brought."""
     owner: str = ""
     """Whose tree it is, where it is another's and is taken over: ``user@machine, from /folder``."""
-    other: tuple[str, ...] = ()
-    """Of those `kept`, where something else than a file stands, or than a link: perhaps a folder, which stops it."""
     standing: tuple[str, ...] = ()
-    """Names at the tree's top that are ours too and stand there already, where no sync ever was."""
+    """What stands where something of ours must go, and no sync had put it there: kept aside; only where foreseen."""
     questions: tuple[Question, ...] = ()
     """What would be asked; known of those that are only foreseen."""
 

@@ -23,6 +23,7 @@ INCLUDES: dict[str, tuple[str, ...]] = {
         "sync_tree_placing.py",
         "sync_tree_staging.py",
         "sync_tree_receive.py",
+        "sync_tree_trial.py",
         "sync_tree_client.py",
         "sync_tree_own.py",
         "sync_tree_way.py",

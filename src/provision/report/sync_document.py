@@ -52,7 +52,6 @@ def _foreseen(plan: SyncPlan | None, left_out: Iterable[tuple[str, str]]) -> dic
         "sent": _texts(plan.sent if plan else ()),
         "removed": _texts(plan.removed if plan else ()),
         "kept": _texts(plan.kept if plan else ()),
-        "other_kind": _texts(plan.other if plan else ()),
         "standing": _texts(plan.standing if plan else ()),
         "questions": questions(plan.questions if plan else ()),
         "left_out": [{"path": encodable(path), "rule": encodable(rule)} for path, rule in left_out],

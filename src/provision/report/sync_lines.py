@@ -129,13 +129,13 @@ def _foreseen(name: str, plan: SyncPlan, style: Style, *, verbose: bool) -> Iter
         lines = (question.says,) if set(question.paths) <= set(plan.removed) else question.lines
         yield f"  {style.yellow('would ask first')}: {one_line(lines[0])}"
         yield from (f"  {one_line(line)}" for line in lines[1:])
-    folders = [f"{one_line(name)}/" for name in plan.standing if name not in plan.sent]
-    if folders:
-        text = "stands there, and no sync had put it there (what differs in it would be kept aside)"
-        yield f"  {style.yellow(text)}: {', '.join(_some(folders, SHOWN, verbose=verbose))}"
+    sent = set(plan.sent)
+    above = [path_shown(one) for one in plan.standing if one not in sent]
+    if above:
+        text = "stands there where a folder must go, and no sync had put it there: it would be kept aside"
+        yield f"  {style.yellow(text)}: {', '.join(_some(above, SHOWN, verbose=verbose))}"
     marks = dict.fromkeys(plan.kept, "changed on the host: its version would be kept aside")
-    marks |= dict.fromkeys(plan.standing, "stands there, and no sync had put it there: kept aside where it differs")
-    marks |= dict.fromkeys(plan.other, "something else stands there now: kept aside, but a folder would stop the sync")
+    marks |= dict.fromkeys(plan.standing, "stands there, and no sync had put it there: it would be kept aside")
     for mark, paths in ((style.green("+"), plan.sent), (style.red("-"), plan.removed)):
         why = {one: style.yellow(f"  ({marks[one]})") for one in paths if one in marks}
         shown = [f"{mark} {path_shown(one)}{why.get(one, '')}" for one in paths]

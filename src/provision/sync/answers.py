@@ -84,6 +84,16 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a delta that was only tried would meet."""
+
+    aside: tuple[bytes, ...]
+    """What stands where something of ours must go, and would be kept aside."""
+    adopted: int
+    """Files that no sync put there, and that are already what would be sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why the host stopped; the old tree is as it was."""
 
@@ -130,6 +140,15 @@ def placed_of(payload: bytes) -> Placed:
         _kept(value),
         *(_number(value.get(name, 0)) for name in ("placed", "removed", "adopted", "resumed")),
     )
+
+
+def foreseen_of(payload: bytes) -> Foreseen:
+    """Read an ``F`` message; raises `WireError`."""
+    value = read_json(payload)
+    aside = value.get("aside")
+    if not isinstance(aside, list):
+        raise WireError("not a list of what would make way")
+    return Foreseen(tuple(_bytes(_text(one)) for one in aside), _number(value.get("adopted")))
 
 
 def refusal_of(payload: bytes) -> Refusal:

@@ -51,6 +51,14 @@ class Delta:
         parts.extend(wire.remove_record(path) for path in self.removed)
         return b"".join(parts)
 
+    def trial(self, target: Manifest) -> bytes:
+        """Return the records of all this without any content, for a host that only says what it would meet."""
+        placed = (*self.send, *self.staged, *(path for path, _ in self.copied))
+        parts = [wire.tried_record(path, target.entry(path)) for path in placed]
+        parts.extend(wire.mode_record(target.entry(path).kind, path) for path in self.modes)
+        parts.extend(wire.remove_record(path) for path in self.removed)
+        return b"".join((*parts, wire.end_record(bytes.fromhex(target.id))))
+
     def plan(self, tree: str, files: int, size: int) -> SyncPlan:
         """Return this as the user is told; `size` is what is sent, in bytes."""
         placed = (*self.send, *self.staged, *(path for path, _ in self.copied), *self.modes)

@@ -11,6 +11,8 @@ from provision.sync.manifest import LINK
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from provision.sync.manifest import Entry
+
 PROTOCOL = 1
 BIG = 4 << 20
 """Bytes from which on a file travels as one that can be taken up in the middle."""
@@ -23,6 +25,7 @@ LIMITS = {
     b"S": 512 << 20,
     b"P": 64 << 10,
     b"R": 32 << 20,
+    b"F": 32 << 20,
     b"E": 1 << 20,
 }
 """Most bytes that each kind of message may have."""
@@ -128,6 +131,11 @@ def copy_record(kind: int, path: bytes, source: bytes, size: int, sha256: bytes)
 def staged_record(kind: int, path: bytes) -> bytes:
     """Return the record of a file that an earlier, broken sync brought to the host's staging."""
     return b"U" + bytes((kind,)) + _text(path)
+
+
+def tried_record(path: bytes, entry: Entry) -> bytes:
+    """Return the record of a file or link that is only tried: what it would be, without its content."""
+    return b"V" + bytes((entry.kind,)) + _text(path) + entry.size.to_bytes(8, "big") + entry.sha256
 
 
 def mode_record(kind: int, path: bytes) -> bytes:

@@ -168,13 +168,13 @@ def test_a_resumed_sync_counts_what_went_and_says_what_was_there() -> None:
 
 
 def test_what_is_foreseen_to_stand_in_the_way_is_marked() -> None:
-    told = plan(("a", "b", "c/d"), kept=("a", "b"), other=("b",), standing=("c",), owner="ann@desk, from /x")
+    told = plan(("a", "b", "c/d"), kept=("a",), standing=("b", "c"), owner="ann@desk, from /x")
     out, _ = shown(SyncPlanned(told), outcome=Outcome.PENDING, dry_run=True)
     assert out.splitlines()[1:] == [
         "  it is the tree of ann@desk, from /x; --take-over makes it yours",
-        "  stands there, and no sync had put it there (what differs in it would be kept aside): c/",
+        "  stands there where a folder must go, and no sync had put it there: it would be kept aside: c",
         "  + a  (changed on the host: its version would be kept aside)",
-        "  + b  (something else stands there now: kept aside, but a folder would stop the sync)",
+        "  + b  (stands there, and no sync had put it there: it would be kept aside)",
         "  + c/d",
         "next: provision sync box",
     ]

@@ -145,10 +145,11 @@ def converse(request, client):
         load_late()
     blocks = client.blocks()
     kind, payload = next(blocks, (None, None))
-    if kind == b"J" and tree.writes:
+    if kind == b"J":
         load_late()
         known = Known(tree, request, manifest, stamps, staged)
-        receive(known, client, json.loads(payload.decode())["codec"], blocks)
+        work = receive if tree.writes else foresee
+        work(known, client, json.loads(payload.decode())["codec"], blocks)
     elif kind is not None:
         raise SyncError("protocol", "not what was expected: %r" % kind)
 

@@ -82,7 +82,7 @@ class Delta:
                 % (text(self.tree.root), len(self.aside), text(self.aside[0])),
                 "sync to another tree, or keep them aside there with --take-over",
             )
-        if self.aside or self.leaving:
+        if (self.aside or self.leaving) and self.tree.writes:
             make_kept(tree=self.tree, places=places, paths=self.aside + self.leaving, temporary=self.temporary)
         places.forget()
 
