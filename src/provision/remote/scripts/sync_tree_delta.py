@@ -68,6 +68,7 @@ class Delta:
             found = lstat(name, fd)
             if found is None:
                 continue
+            check_movable(path, name, fd, found)
             if stat.S_ISDIR(found.st_mode):
                 self.check_vanishing(path)
             elif kind_of(found) is None:
@@ -92,7 +93,10 @@ class Delta:
             folder, name = split(path)
             fd = places.find(folder)
             found = None if fd is None else lstat(name, fd)
-            if found is not None and not stat.S_ISDIR(found.st_mode) and not self.is_old(path, name, fd, found):
+            if found is None or stat.S_ISDIR(found.st_mode):
+                continue
+            check_movable(path, name, fd, found)
+            if not self.is_old(path, name, fd, found):
                 self.leaving.append(path)
 
     def check_folders(self, places):
@@ -117,6 +121,7 @@ class Delta:
                 raise conflict(folder, "there is a link where a folder must go")
             if kind_of(found) is None:
                 raise conflict(folder, "there is a socket, a pipe or a device where a folder must go")
+            check_movable(folder, name, fd, found)
             self.aside.append(folder)
         self.made = absent
         return absent
@@ -182,7 +187,7 @@ class Delta:
             return
         if differs(name, fd, found, self.new[path]) not in ("", "mode"):
             self.aside.append(path)
-        elif path not in self.old and not self.recovering:
+        elif path in self.adopted or (path not in self.old and not self.recovering):
             self.adopting.add(path)
 
     def is_old(self, path, name, fd, found):
@@ -206,7 +211,7 @@ class Delta:
                 inside = join(folder, name)
                 if stat.S_ISDIR(lstat(name, fd).st_mode):
                     todo.append(inside)
-                elif inside not in self.gone:
+                elif inside not in self.gone or inside in self.adopted:
                     raise conflict(
                         path, "there is a folder with something in it (%s) where a file must go" % text(inside)
                     )

@@ -5,6 +5,10 @@
 
 NAMED = 300
 """Bytes that a name in a folder may take."""
+GET_FLAGS = (0x80086601, 0x80046601)
+"""FS_IOC_GETFLAGS of linux/fs.h, where a long has eight bytes and where it has four."""
+IMMUTABLE = 0x10
+"""FS_IMMUTABLE_FL; ioctl_iflags(2)."""
 
 
 def kept_name(tree):
@@ -48,6 +52,57 @@ def kept_top(journal, number):
     return raw("kept/" + journal["kept"] + ("" if number == 1 else "~%d" % number))
 
 
+def check_movable(path, name, fd, found):
+    """Refuse what no rename moves although the folder may be written: another's in a sticky one, or an immutable one."""
+    folder, uid = os.fstat(fd), os.geteuid()
+    if folder.st_mode & stat.S_ISVTX and uid not in (0, folder.st_uid, found.st_uid):
+        why = "it belongs to uid %d, in a folder with the sticky bit" % found.st_uid
+    elif stat.S_ISREG(found.st_mode) and not os.access(name, os.W_OK, dir_fd=fd) and is_immutable(name, fd):
+        why = "it is immutable (chattr +i)"
+    else:
+        return
+    raise SyncError(
+        "refused",
+        "%s: this login may not move it away: %s" % (text(path), why),
+        "change that on the host, or leave the path out of the sync; the tree is as it was",
+    )
+
+
+def is_immutable(name, fd):
+    """Whether a file has the attribute; where its file system knows none, or it cannot be asked, it has not."""
+    try:
+        opened = os.open(name, PLAIN, dir_fd=fd)
+    except OSError:
+        return False
+    try:
+        size = struct.calcsize("l")
+        flags = struct.unpack("l", fcntl.ioctl(opened, GET_FLAGS[size == struct.calcsize("i")], bytes(size)))[0]
+        return bool(flags & IMMUTABLE)
+    except OSError:
+        return False
+    finally:
+        os.close(opened)
+
+
+def check_kept(tree, mount):
+    """Refuse a folder for what makes way that no rename leads to."""
+    try:
+        fd = os.open(b"kept", FOLDER, dir_fd=tree.own)
+    except OSError as error:
+        why = error.strerror
+    else:
+        why = None if os.access(b".", os.W_OK | os.X_OK, dir_fd=fd) else "this login may not write there"
+        if mount_of(fd) != mount:
+            why = "another file system is mounted there"
+        os.close(fd)
+    if why:
+        raise SyncError(
+            "refused",
+            "something must make way, and %s/.provision/kept cannot take it: %s" % (text(tree.root), why),
+            "mend that on the host; the tree is as it was",
+        )
+
+
 def make_kept(tree, places, paths, temporary):
     """Make the folders for what must make way, and copy what no rename brings there, while nothing has moved."""
     own = tree.own
@@ -60,6 +115,7 @@ def make_kept(tree, places, paths, temporary):
                 raise SyncError("refused", "%s/.provision/kept is not a folder" % text(tree.root)) from None
     kept = Folders(os.open(b"staging/kept", FOLDER, dir_fd=own))
     mount, mounts = mount_of(kept.fd), {}
+    check_kept(tree, mount)
     apart, needed = [], NAMED * len(paths)
     for path in sorted(paths):
         folder, name = split(path)

@@ -21,6 +21,8 @@ class Placing:
         self.kept = Folders(tree.own)
         self.temporary = raw(journal["temporary"])
         self.removed = self.adopted = 0
+        self.at = b""
+        """Where it is at work, for who has to mend it."""
 
     def run(self):
         tree = self.tree
@@ -60,6 +62,7 @@ class Placing:
         return stamp == stamp_at(found) or differs(name, fd, found, record) in ("", "mode")
 
     def delete(self, path):
+        self.at = path
         folder, name = split(path)
         fd = self.places.find(folder)
         found = None if fd is None else lstat(name, fd)
@@ -123,6 +126,7 @@ class Placing:
         return True
 
     def place(self, path, found, source, target, there):
+        self.at = path
         name = split(path)[1]
         if there is not None:
             if stat.S_ISDIR(there.st_mode):
@@ -148,6 +152,7 @@ class Placing:
 
     def keep(self, path, name, fd):
         """Move something aside, under a path of its own that tells where it was."""
+        self.at = path
         number = 0
         found = lstat(name, fd)
         while True:
@@ -200,10 +205,11 @@ def finish(placing):
     """Do all steps of a journal."""
     try:
         placing.run()
-    except OSError as error:
-        words = "%s: %s" % (error.filename and text(os.fsencode(error.filename)), error.strerror)
+    except (OSError, SyncError) as error:
+        number = getattr(error, "errno", None)
+        words = "%s: %s" % (text(placing.at), error.strerror) if number else str(error)
         raise SyncError(
-            "space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io",
+            "space" if number in (errno.ENOSPC, errno.EDQUOT) else "io",
             "the tree is between the old and the new one, as a step of its journal fails (%s)" % words,
             "mend that on the host and sync again: the next sync does the rest first, and nothing is lost",
         ) from error
