@@ -128,3 +128,18 @@ def test_a_file_that_git_tracks_all_at_once_is_sent_where_the_project_is_a_part_
         assert process.poll() is None
     finally:
         laptop.kill(process)
+
+
+def test_what_provision_yaml_says_counts_while_it_is_watched(
+    box: LabHost, laptop: Laptop, watching: subprocess.Popen[str]
+) -> None:
+    (laptop.project / "runs").mkdir()
+    (laptop.project / "runs" / "wanted").write_text("ignored by git")
+    (laptop.project / "provision.yaml").write_text("includes: [runs/wanted]\n")
+    time.sleep(2)
+    (laptop.project / "provision.yaml").write_text("include: [runs/wanted]\n")
+    until(lambda: has(box, "runs/wanted", "ignored by git"))
+    watching.send_signal(signal.SIGINT)
+    out, _ = watching.communicate(timeout=LONGEST)
+    assert watching.returncode == 0, out
+    assert "includes: unknown key, did you mean 'include'?" in out, out

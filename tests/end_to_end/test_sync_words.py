@@ -156,3 +156,34 @@ def test_who_waits_is_told_so_once_and_ctrl_c_ends_it_at_once(box: LabHost, lapt
     assert line.count("waiting") == 1, out
     assert "\nstopping this sync; once more to stop at once\n" in out
     assert "finishing" not in out
+
+
+def test_what_no_sync_put_there_is_not_said_to_be_removed(box: LabHost, laptop: Laptop) -> None:
+    assert laptop.type("sync").code == 0
+    box.run(f"echo results >{TREE}/results.txt", user="ubuntu", check=True)
+    (laptop.project / "results.txt").write_text("results\n")
+    assert "1 file was there already with the same content" in laptop.type("sync").out
+    (laptop.project / "results.txt").unlink()
+    shown = laptop.type("sync", "--dry-run")
+    assert "- results.txt  (stays there: no sync had put it there)" in shown.out, shown
+    assert "to remove" not in shown.out, shown
+    done = laptop.type("sync")
+    assert "  1 file removed here stays on the host: no sync had put it there\n" in done.out, done
+    assert box.run(f"cat {TREE}/results.txt", user="ubuntu", check=True).stdout == "results\n"
+
+
+@pytest.mark.usefixtures("box")
+def test_an_unfinished_pull_is_never_sent(laptop: Laptop) -> None:
+    assert laptop.type("sync").code == 0
+    (laptop.project / ".model.pt.provision-part").write_text("half\n")
+    assert "up to date" in laptop.type("sync").out
+    assert ".model.pt.provision-part  (a pull that is not finished)" in laptop.type("sync", "--dry-run", "-v").out
+
+
+@pytest.mark.usefixtures("box")
+def test_a_followed_link_that_leads_nowhere_is_told(laptop: Laptop) -> None:
+    (laptop.project / "provision.yaml").write_text("links: follow\n")
+    (laptop.project / "up").symlink_to("../nosuch")
+    told = laptop.type("sync")
+    assert told.code == 0, told
+    assert "note: up is not sent: points to what cannot be read: No such file or directory" in told.err, told

@@ -138,11 +138,9 @@ def _named(text: str, inventory: str | None) -> tuple[str, str]:
     """Return the host's name and the path of what was typed."""
     called, colon, path = text.partition(":")
     if not colon:
-        raise UsageError(
-            f"'{text[:60]}' is not HOST:PATH, and no job of that name is known", hint=_meant(text, inventory)
-        )
+        raise UsageError(f"'{text[:60]}' is not HOST:PATH", hint=_meant(text, inventory))
     if not called or not path or "\0" in path:
-        raise UsageError(f"'{text[:60]}' is not HOST:PATH", hint="provision pull gpu-box:outputs")
+        raise UsageError(f"'{text[:60]}' is not HOST:PATH", hint=_meant(called, inventory))
     return called, path
 
 

@@ -23,7 +23,7 @@ from provision.engine.sync import Syncer, SyncGoal, sync_once
 from provision.errors import ProvisionError, UsageError
 from provision.events import Synced
 from provision.model.sync import Origin
-from provision.project import ROOT_FILES
+from provision.project import FILE_NAME, ROOT_FILES
 from provision.ssh.libraries import load_ssh_libraries
 from provision.tree.archive import TreeSource
 from provision.tree.head import head
@@ -33,6 +33,7 @@ from provision.tree.state import TreeState, base_key, client_id
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     from provision.events import Emit, Event
     from provision.model.host import Host
@@ -83,6 +84,7 @@ class SyncRun:
         self._hosts = hosts
         self._routes = routes
         self._marks = [one for one in (project.root / name for name in (".git", *ROOT_FILES)) if os.path.lexists(one)]
+        self._said = _glance(project.root)
         self._state = TreeState.of(project.root)
         self._bases = Bases(self._state)
         self._stop = Stop()
@@ -181,10 +183,11 @@ class SyncRun:
 
     def _scan(self) -> Scan:
         self._check_marks()
+        project = self._present()
         scan = scan_tree(
-            self._project.root,
-            include=self._project.include,
-            outside_links=self._project.links,
+            project.root,
+            include=project.include,
+            outside_links=project.links,
             state=self._state,
             rehash=self._asked.checksum,
         )
@@ -192,6 +195,22 @@ class SyncRun:
         self._check_marks()
         self._notes.take(scan.notes)
         return scan
+
+    def _present(self) -> Project:
+        """Return the project as its provision.yaml says now: a watch goes on for days.
+
+        Raises:
+            BadFileError: it cannot be taken any more.
+        """
+        said = _glance(self._project.root)
+        if said != self._said:
+            from provision.project import load_project
+
+            # The folder on the hosts keeps its name: what is there is what this run watches.
+            fresh = load_project(self._project.root)
+            self._project = dataclasses.replace(self._project, include=fresh.include, links=fresh.links)
+            self._said = said
+        return self._project
 
     def _left_out(self, tree: TreeSource) -> tuple[tuple[str, str], ...]:
         from provision.tree.left_out import left_out
@@ -282,6 +301,15 @@ class _Origin:
                 told = dataclasses.replace(self._value, commit=git.commit, branch=git.branch, dirty=git.dirty)
                 self._told = (tree, told)
             return self._told[1]
+
+
+def _glance(root: Path) -> tuple[int, ...] | None:
+    """Return what changes with each write of provision.yaml."""
+    try:
+        status = (root / FILE_NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _tree(host: Host, project: Project) -> str:

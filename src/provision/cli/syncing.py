@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.cli.open_files import OURS, PER_HOST, forks_allowed
 from provision.cli.workspace import Workspace, settings
 from provision.errors import UsageError
-from provision.project import find_root
+from provision.project import ROOT_FILES, find_root
 from provision.ssh.early import dial_early
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ def check_root(root: Path | None) -> None:
     if place == home or place in home.parents:
         what = "your home folder" if place == home else "your home folder and more"
         raise UsageError(
-            f"the project here would be {place}, {what}: that is not sent",
+            f"the project here would be {place}{_sign(place)}, {what}: that is not sent",
             hint="cd into the project, and give it a provision.yaml or git init it there",
         )
+
+
+def _sign(root: Path) -> str:
+    """Return what makes a folder a project's root."""
+    found = next((name for name in (".git", *ROOT_FILES) if (root / name).exists()), None)
+    return f" (as {found} is there)" if found else ""

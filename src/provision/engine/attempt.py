@@ -275,6 +275,7 @@ class Attempt:
                     strange=strangers(placed.kept, self._past.had or ()),
                     earlier=answer.kept,
                     resumed_bytes=placed.resumed,
+                    left=placed.left,
                 )
             )
         )

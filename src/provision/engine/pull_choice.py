@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provision.sync.manifest import LINK
-from provision.sync.pulling import CLOSED, FILES, FOLDER, Listed, alike, is_part, leads_out
+from provision.sync.part import is_part
+from provision.sync.pulling import CLOSED, FILES, FOLDER, Listed, alike, leads_out
 from provision.tree.pulled import InTheWayError, destination
 
 if TYPE_CHECKING:

@@ -59,7 +59,8 @@ def met(plan: SyncPlan, foreseen: Foreseen, host: Collection[bytes]) -> SyncPlan
     """Return the plan with what the host says that it would meet; `host` has the paths that syncs put there."""
     kept = set(plan.kept)
     standing = (path for path in texts(sorted(one for one in foreseen.aside if one not in host)) if path not in kept)
-    return replace(plan, standing=tuple(standing), adopted=foreseen.adopted)
+    staying = texts(foreseen.left)
+    return replace(plan, standing=tuple(standing), staying=staying, adopted=foreseen.adopted)
 
 
 def strangers(kept: Sequence[tuple[str, str]], host: Collection[bytes]) -> frozenset[str]:

@@ -65,6 +65,8 @@ class SyncPlan:
     """Whose tree it is, where it is another's and is taken over: ``user@machine, from /folder``."""
     standing: tuple[str, ...] = ()
     """What stands where something of ours must go, and no sync had put it there: kept aside; only where foreseen."""
+    staying: tuple[str, ...] = ()
+    """Of those `removed`, what stays, as no sync had put it there; only where foreseen."""
     questions: tuple[Question, ...] = ()
     """What would be asked; known of those that are only foreseen."""
 
@@ -92,3 +94,5 @@ class SyncResult:
     """The digest of the tree that is there now."""
     resumed_bytes: int = 0
     """Not sent again after a lost link, or because an earlier sync that broke had brought them there."""
+    left: int = 0
+    """Of what was to be removed, how many stay, as no sync had put them there."""

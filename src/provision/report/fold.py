@@ -203,6 +203,8 @@ class Report:
 
 def progress_text(event: SyncProgress) -> str:
     """Return ``34 MB of 118 MB, 1,204 of 20,000 files sent``: what a narrow terminal cuts is the least of it."""
+    if not event.total_files:
+        return "removing what is no longer here"
     amount = f"{sized(event.bytes)} of {sized(event.total_bytes)}"
     return f"{amount}, {event.files:,} of {files(event.total_files)} sent"
 

@@ -21,7 +21,7 @@ def sync_fields(host: HostReport, report: Report) -> dict[str, Any]:
         "tree": encodable(host.tree),
         "up_to_date": host.good and (plan is None or (done is not None and done.up_to_date)),
         "sent": placed.travelling if placed else 0,
-        "removed": len(placed.removed) if placed else 0,
+        "removed": len(placed.removed) - done.left if placed and done else 0,
         "bytes": placed.bytes if placed else 0,
         "resumed_bytes": placed.resumed if placed else 0,
         "wire_bytes": done.wire_bytes if done else 0,

@@ -73,7 +73,7 @@ def what_was_done(host: HostReport, style: Style) -> str:
         what = f"{files(plan.travelling)}, {wire}" if plan.sent else "nothing had to be sent,"
         return f"{style.green('first sync')}: {what} in {took} -> {path_shown(host.tree)}"
     amount = f"{sized(plan.bytes)} in {took}" if plan.bytes else took
-    return f"{style.green(counts(plan))} ({amount}{there})"
+    return f"{style.green(counts(plan, done.left))} ({amount}{there})"
 
 
 def below(done: SyncResult, style: Style, *, verbose: bool = False) -> Iterator[str]:
@@ -95,12 +95,16 @@ def below(done: SyncResult, style: Style, *, verbose: bool = False) -> Iterator[
         yield f"{style.yellow('was gone on the host, and sent again')}: {line}"
     if plan.adopted:
         yield f"{files(plan.adopted)} {_were(plan.adopted)} there already with the same content"
+    if done.left:
+        which = ("stays", "it") if done.left == 1 else ("stay", "them")
+        yield f"{files(done.left)} removed here {which[0]} on the host: no sync had put {which[1]} there"
 
 
-def counts(plan: SyncPlan) -> str:
-    """Return ``3 files sent, 1 removed``, ``1 file removed``."""
+def counts(plan: SyncPlan, left: int = 0) -> str:
+    """Return ``3 files sent, 1 removed``, ``1 file removed``; of those to be removed, so many were left."""
     parts = [f"{files(plan.travelling)} sent"] if plan.travelling else []
-    parts += [f"{len(plan.removed):,} removed" if parts else f"{files(len(plan.removed))} removed"] * bool(plan.removed)
+    gone = len(plan.removed) - left
+    parts += [f"{gone:,} removed" if parts else f"{files(gone)} removed"] * bool(gone)
     return ", ".join(parts) or "nothing had to be sent"
 
 
@@ -117,10 +121,9 @@ def _were(number: int) -> str:
 
 def _foreseen(name: str, plan: SyncPlan, style: Style, *, verbose: bool) -> Iterator[str]:
     there = f"; {sized(plan.resumed)} are there from a sync that broke" if plan.resumed or plan.staged else ""
-    parts = [f"{files(plan.travelling)} to send ({sized(plan.bytes)}{there})"] if plan.sent else []
-    parts += [f"{len(plan.removed):,} to remove" if parts else f"{files(len(plan.removed))} to remove"] * bool(
-        plan.removed
-    )
+    parts = [f"{files(len(plan.sent))} to send ({sized(plan.bytes)}{there})"] if plan.sent else []
+    gone = len(plan.removed) - len(plan.staying)
+    parts += [f"{gone:,} to remove" if parts else f"{files(gone)} to remove"] * bool(gone)
     yield f"{name}: {', '.join(parts) or 'nothing to send'} -> {path_shown(plan.tree)}"
     if plan.owner:
         yield f"  {style.yellow('it is the tree of')} {one_line(plan.owner)}; --take-over makes it yours"
@@ -136,6 +139,7 @@ def _foreseen(name: str, plan: SyncPlan, style: Style, *, verbose: bool) -> Iter
         yield f"  {style.yellow(text)}: {', '.join(_some(above, SHOWN, verbose=verbose))}"
     marks = dict.fromkeys(plan.kept, "changed on the host: its version would be kept aside")
     marks |= dict.fromkeys(plan.standing, "stands there, and no sync had put it there: it would be kept aside")
+    marks |= dict.fromkeys(plan.staying, "stays there: no sync had put it there")
     for mark, paths in ((style.green("+"), plan.sent), (style.red("-"), plan.removed)):
         why = {one: style.yellow(f"  ({marks[one]})") for one in paths if one in marks}
         shown = [f"{mark} {path_shown(one)}{why.get(one, '')}" for one in paths]

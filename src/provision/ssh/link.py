@@ -229,7 +229,7 @@ class SshLink:
         except paramiko.ChannelException:
             raise
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise LinkLostError(f"the link was lost: {error}") from error
+            raise LinkLostError("the link was lost", detail=str(error) or None) from error
 
     def _alive(self) -> None:
         """Raise when the peer has been silent for too long; called while waiting for output."""

@@ -81,6 +81,8 @@ class Placed:
     removed: int
     adopted: int
     resumed: int
+    left: int
+    """Of what was to be removed, what stays, as no sync had put it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Foreseen:
 
     aside: tuple[bytes, ...]
     """What stands where something of ours must go, and would be kept aside."""
+    left: tuple[bytes, ...]
+    """Of what would be removed, what stays, as no sync had put it there."""
     adopted: int
     """Files that no sync put there, and that are already what would be sent."""
 
@@ -138,17 +142,18 @@ def placed_of(payload: bytes) -> Placed:
     return Placed(
         _id(value, empty=False),
         _kept(value),
-        *(_number(value.get(name, 0)) for name in ("placed", "removed", "adopted", "resumed")),
+        *(_number(value.get(name, 0)) for name in ("placed", "removed", "adopted", "resumed", "left")),
     )
 
 
 def foreseen_of(payload: bytes) -> Foreseen:
     """Read an ``F`` message; raises `WireError`."""
     value = read_json(payload)
-    aside = value.get("aside")
-    if not isinstance(aside, list):
+    lists = [value.get(name) for name in ("aside", "left")]
+    if not all(isinstance(one, list) for one in lists):
         raise WireError("not a list of what would make way")
-    return Foreseen(tuple(_bytes(_text(one)) for one in aside), _number(value.get("adopted")))
+    aside, left = (tuple(_bytes(_text(one)) for one in names or ()) for names in lists)
+    return Foreseen(aside, left, _number(value.get("adopted")))
 
 
 def refusal_of(payload: bytes) -> Refusal:

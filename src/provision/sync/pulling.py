@@ -52,8 +52,6 @@ MOST_ENTRIES = 200_000
 MOST_LISTED = 64 << 20
 """Bytes of a listing."""
 LARGEST = (1 << 63) - 1
-PART = b".provision-part"
-"""Behind the name of a file that is not whole yet."""
 
 _HEAD = struct.Struct(">cI")
 _ENTRY = struct.Struct(">BQqHH")
@@ -249,11 +247,6 @@ def alike(entries: list[Listed]) -> frozenset[bytes]:
         if first.setdefault(key, one.path) != one.path:
             later.add(one.path)
     return frozenset(later)
-
-
-def is_part(name: bytes) -> bool:
-    """Return whether a name is one that unfinished files have."""
-    return name.startswith(b".") and name.endswith(PART)
 
 
 def asks(wanted: list[tuple[int, int]]) -> bytes:

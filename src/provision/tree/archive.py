@@ -179,6 +179,9 @@ class TreeSource:
 
     def _produced(self, codec: str, paths: tuple[bytes, ...] | None) -> Archive:
         scan = self.scan()
+        if paths is not None:
+            # What is there under them must be known.
+            self.manifest()
         with self._lock:
             made = self._archives.get((codec, paths))
             if made is not None:

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from provision.errors import UsageError
+from provision.sync.part import PART, is_part
 from provision.tree.git import in_work_tree, listed, start_listing
 from provision.tree.ignored import Ignored
 from provision.tree.walk import SPECIAL, included, walk
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from provision.tree.git import Listing
 
 PROVISIONIGNORE = b".provisionignore"
+UNFINISHED = "a pull that is not finished"
 GITIGNORE = b".gitignore"
 
 _CLOSED = re.compile(r"could not open directory '(.*)': (.*)$")
@@ -163,6 +165,9 @@ class Counted:
                 ) from None
             kind = status.st_mode & _FORMAT
             if kind == _FILE:
+                if path.endswith(PART) and is_part(path.rpartition(b"/")[2]):
+                    self.skipped.append((path, UNFINISHED))
+                    continue
                 found.append((path, status))
             elif kind == _LINK:
                 found.append((path, status))

@@ -211,6 +211,7 @@ def _dealt_with(
             continue
         files, skipped = followed(scan.root, path)
         scan.skipped += skipped
+        scan.notes += [f"{os.fsdecode(name)} is not sent: {why}" for name, why in skipped]
         for name, real in files:
             if counted.provisionignore.judge(name) is None:
                 counted.found.append((name, os.stat(real)))

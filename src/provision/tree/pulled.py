@@ -18,7 +18,7 @@ from pathlib import Path
 
 from provision.errors import UsageError
 from provision.sync.manifest import LONGEST_NAME
-from provision.sync.pulling import PART
+from provision.sync.part import PART
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = 1 << 20

@@ -65,7 +65,8 @@ class Spool:
     def fail(self, error: BaseException) -> None:
         """Say that no more comes, and why."""
         with self._changed:
-            self._error, self._over = error, True
+            if not self._over:
+                self._error, self._over = error, True
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -109,7 +110,10 @@ class Spool:
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) :]
-        except (OSError, ValueError) as error:
+        except ValueError as error:
+            # It was closed meanwhile.
+            raise StepFailedError("the run ended while files were read") from error
+        except OSError as error:
             raise StepFailedError(
                 f"no room to prepare what is sent: {tempfile.gettempdir()}: {error}",
                 hint="free some there, or name another folder in TMPDIR",

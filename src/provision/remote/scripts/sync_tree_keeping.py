@@ -53,7 +53,7 @@ def kept_top(journal, number):
 
 
 def check_movable(path, name, fd, found):
-    """Refuse what no rename moves although the folder may be written: another's in a sticky one, or an immutable one."""
+    """Refuse what no rename moves although the folder may be written: another's in a sticky one, an immutable one."""
     folder, uid = os.fstat(fd), os.geteuid()
     if folder.st_mode & stat.S_ISVTX and uid not in (0, folder.st_uid, found.st_uid):
         why = "it belongs to uid %d, in a folder with the sticky bit" % found.st_uid

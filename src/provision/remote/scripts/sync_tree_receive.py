@@ -65,6 +65,7 @@ def receive(known, client, codec, blocks):
     finish(placing)
     result = {"id": delta.target.id, "kept": kept_in(tree, journal), "removed": placing.removed}
     result.update(placed=len(staging.received) - placing.adopted, adopted=placing.adopted, resumed=staging.resumed)
+    result["left"] = len(delta.gone & delta.adopted)
     try:
         client.tell(b"R", result)
     except LostError:

@@ -43,4 +43,8 @@ def foresee(known, client, codec, blocks):
     target = trial.take(Stream(decoded(codec, data_of(blocks))))
     delta = Delta(known, trial, target)
     delta.check()
-    client.tell(b"F", {"aside": [text(one) for one in delta.aside], "adopted": len(delta.adopting)})
+    left = sorted(delta.gone & delta.adopted)
+    said = {"aside": delta.aside, "left": left}
+    client.tell(
+        b"F", dict({key: [text(one) for one in paths] for key, paths in said.items()}, adopted=len(delta.adopting))
+    )
