@@ -127,11 +127,12 @@ def test_a_gateway_that_runs_no_commands_is_told_as_such(lab: Lab) -> None:
             conversation.receive(10)
 
 
+@pytest.mark.parametrize("command", ["exec sleep 30", "sleep 30; exit $?"], ids=["itself", "below its shell"])
 def test_a_program_that_is_killed_before_its_first_word_is_a_lost_link_and_no_verdict_on_the_host(
-    host: LabHost,
+    host: LabHost, command: str
 ) -> None:
     with link(host) as made:
-        conversation = made.converse(Program("exec.sh", ("sh", "-c", "exec sleep 30")))
+        conversation = made.converse(Program("exec.sh", ("sh", "-c", command)))
         wait_until(lambda: any("sleep" in one.command for one in host.processes()), "it never began")
         host.run(["pkill", "-KILL", "-x", "sleep"])
         with pytest.raises(LinkLostError, match="killed"):
