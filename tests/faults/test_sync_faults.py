@@ -185,9 +185,12 @@ def test_a_client_that_is_killed_leaves_the_old_tree_or_the_new_one(site: Site, 
         site.again()
 
 
-@pytest.mark.parametrize("what", ["^sshd: ubuntu", "sshd", "-I -B -c"])
-def test_whatever_is_killed_on_the_host_the_sync_gets_there(site: Site, size: Size, what: str) -> None:
-    pattern = {"sshd": "^sshd: ubuntu .priv."}.get(what, what)
+@pytest.mark.parametrize(
+    "pattern",
+    ["^sshd: ubuntu", "^sshd: ubuntu .priv.", "-I -B -c", "^[^ ]*python[^ ]* -I -B -c"],
+    ids=["session", "its parent", "receiver and shells", "receiver"],
+)
+def test_whatever_is_killed_on_the_host_the_sync_gets_there(site: Site, size: Size, pattern: str) -> None:
     for number in range(size(3, 20)):
         process = started(site)
         time.sleep(0.3 + number * size(0.15, 0.03))

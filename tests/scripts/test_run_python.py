@@ -83,11 +83,21 @@ def test_one_that_lacks_a_module_is_passed_over(shell: Sequence[str], tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "end",
-    ["raise ValueError", "sys.exit(0)", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)", "raise MemoryError"],
+    ("end", "code"),
+    [
+        ("raise ValueError", 0),
+        ("sys.exit(0)", 0),
+        ("raise MemoryError", 0),
+        ("os.kill(os.getpid(), 1)", 129),
+        ("os.kill(os.getpid(), 9)", 137),
+        ("os.kill(os.getpid(), 15)", 143),
+    ],
 )
-def test_what_was_run_is_not_run_again_however_it_ended(shell: Sequence[str], tmp_path: Path, end: str) -> None:
-    assert run(shell, placed(tmp_path, python3=REAL, python=REAL), PROGRAM + end) == (0, "ran ['a b', '*']\n")
+def test_what_was_run_is_not_run_again_however_it_ended(
+    shell: Sequence[str], tmp_path: Path, end: str, code: int
+) -> None:
+    """A client that heard no word yet sees by the exit code that it was killed."""
+    assert run(shell, placed(tmp_path, python3=REAL, python=REAL), PROGRAM + end) == (code, "ran ['a b', '*']\n")
     assert started(tmp_path) == ["python3"]
 
 

@@ -22,8 +22,10 @@ ASK_ALIVE = 1.0
 """Seconds between two looks at the link while the host's window is full."""
 KILLED = -1
 """What paramiko says of a command that ended by a signal."""
-KILLED_BELOW = 128 + 9
-"""What a shell says of a program of its own that ended by SIGKILL."""
+KILLED_BELOW = frozenset({128 + 1, 128 + 9, 128 + 15})
+"""What a shell says of a program of its own that ended by SIGHUP, SIGKILL or SIGTERM."""
+KILLED_WORDS = ("Hangup", "Killed", "Terminated")
+"""What it writes then."""
 LAST_WORD = 2.0
 """Seconds in which an exit code may follow the end of the output."""
 PACKET = 32 << 10
@@ -162,9 +164,9 @@ class SshConversation:
             return LinkLostError("the link was lost in the middle of a conversation", detail=said or None)
         # A command that ends by itself has an exit code, a refused one no end of output: this one was killed.
         channel.status_event.wait(LAST_WORD)
-        # Its shell may outlive it, and say so in a word of its own.
-        killed = channel.exit_status == KILLED and not said
-        if channel.eof_received and (killed or channel.exit_status == KILLED_BELOW):
+        # Its shell may outlive it, and say so in a word of its own before it is killed too.
+        killed = channel.exit_status == KILLED and (not said or said.endswith(KILLED_WORDS))
+        if channel.eof_received and (killed or channel.exit_status in KILLED_BELOW):
             return LinkLostError("a program was killed on the host before its first word")
         last = said.splitlines()[-1].strip() if said else "nothing"
         return UnsupportedHostError(

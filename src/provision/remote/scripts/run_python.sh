@@ -49,9 +49,12 @@ def crashed(kind, *error):
     os._exit(1 if issubclass(kind, ImportError) else 99)
 sys.excepthook = crashed
 $program" "$@"
-    case $? in
-    # Ended, crashed, or was ended: SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM.
-    0 | 99 | 129 | 130 | 137 | 141 | 143) ;;
+    code=$?
+    case $code in
+    # Ended, or crashed.
+    0 | 99) ;;
+    # Was ended: SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM. No other Python is to do it again, and the client must see it.
+    129 | 130 | 137 | 141 | 143) exit "$code" ;;
     *) return 1 ;;
     esac
 }
