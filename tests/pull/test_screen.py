@@ -25,8 +25,8 @@ def test_a_link_that_broke_is_told_once_and_with_the_host_s_name(capsys: pytest.
     screen.take(LinkLost("the link was lost in the middle of a conversation"))
     screen.take(LinkLost("the host has been silent for 60 s"))
     assert capsys.readouterr().err.splitlines() == [
-        "box: the link was lost in the middle of a conversation; connecting again",
-        "box: the link broke: the host has been silent for 60 s; connecting again",
+        "the link to box was lost in the middle of a conversation: connecting again",
+        "the link to box broke (the host has been silent for 60 s): connecting again",
     ]
 
 

@@ -50,14 +50,13 @@ class Consent:
         """
         with self._one_at_a_time:
             answers = self._known()
-            lasting = self._lasting(plan, scan, answers)
-            removal = removal_concern(host, plan.removed, plan.files, plan.had)
-            concerns = [*lasting, *([removal] if removal is not None else [])]
+            lasting, removals = self._concerns(host, plan, scan, answers)
+            concerns = [*lasting, *removals]
             self.refused.pop(host, None)
             if not concerns:
                 return
             if not self._yes:
-                self._settle(host, concerns, removes=removal is not None)
+                self._settle(host, concerns, removes=bool(removals))
             for one in lasting:
                 answers = one.agreed(answers)
             self._answers = answers
@@ -70,9 +69,13 @@ class Consent:
         if self._yes:
             return ()
         with self._one_at_a_time:
-            removal = removal_concern(host, plan.removed, plan.files, plan.had)
-            concerns = [*self._lasting(plan, scan, self._known()), *([removal] if removal is not None else [])]
-        return tuple(one.question() for one in concerns)
+            lasting, removals = self._concerns(host, plan, scan, self._known())
+        return tuple(one.question() for one in (*lasting, *removals))
+
+    def _concerns(self, host: str, plan: SyncPlan, scan: Scan, answers: Answers) -> tuple[list[Concern], list[Concern]]:
+        """Return those whose answer is remembered, and those that are asked about each time."""
+        removal = removal_concern(host, plan.removed, plan.files, plan.had)
+        return self._lasting(plan, scan, answers), [removal] if removal is not None else []
 
     def _known(self) -> Answers:
         if self._answers is None:

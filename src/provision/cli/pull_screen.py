@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from provision.events import LinkLost, Note, SyncProgress
 from provision.report.amounts import counted
 from provision.report.display import one_line, shortened
+from provision.report.link_text import link_lost
 from provision.sync.sizes import sized
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ class Screen:
         if isinstance(event, Note):
             self.say(f"note: {event.text}")
         elif isinstance(event, LinkLost):
-            # Most reasons say it already.
-            said = event.reason if event.reason.startswith("the link") else f"the link broke: {event.reason}"
-            self.say(f"{self._name}: {said}; connecting again")
+            self.say(link_lost(event.reason, self._name))
         elif isinstance(event, SyncProgress):
             self._progress(event)
 

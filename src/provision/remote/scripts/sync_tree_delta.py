@@ -96,7 +96,7 @@ class Delta:
             if found is None or stat.S_ISDIR(found.st_mode):
                 continue
             check_movable(path, name, fd, found)
-            if not self.is_old(path, name, fd, found):
+            if not is_old(self, path, name, fd, found):
                 self.leaving.append(path)
 
     def check_folders(self, places):
@@ -183,19 +183,12 @@ class Delta:
         return not self.request.get("take_over") and owner_of(self.tree) is None
 
     def compare(self, path, name, fd, found):
-        if self.is_old(path, name, fd, found):
+        if is_old(self, path, name, fd, found):
             return
         if differs(name, fd, found, self.new[path]) not in ("", "mode"):
             self.aside.append(path)
         elif path in self.adopted or (path not in self.old and not self.recovering):
             self.adopting.add(path)
-
-    def is_old(self, path, name, fd, found):
-        """Whether this is what an earlier sync put there; the rights to run it do not count, as they hold no work."""
-        known = self.old.get(path)
-        if known is None:
-            return False
-        return self.stamp_of.get(path) == stamp_at(found) or differs(name, fd, found, known) in ("", "mode")
 
     def check_vanishing(self, path):
         """Refuse a file in the place of a folder that will not be empty, or that is not ours."""

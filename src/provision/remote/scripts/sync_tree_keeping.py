@@ -52,6 +52,17 @@ def kept_top(journal, number):
     return raw("kept/" + journal["kept"] + ("" if number == 1 else "~%d" % number))
 
 
+def is_old(known, path, name, fd, found):
+    """Whether this is what an earlier sync put there; the rights to run it do not count, as they hold no work.
+
+    `known` has the old list and its stamps, by path.
+    """
+    record = known.old.get(path)
+    if record is None:
+        return False
+    return known.stamp_of.get(path) == stamp_at(found) or differs(name, fd, found, record) in ("", "mode")
+
+
 def check_movable(path, name, fd, found):
     """Refuse what no rename moves although the folder may be written: another's in a sticky one, an immutable one."""
     folder, uid = os.fstat(fd), os.geteuid()

@@ -53,14 +53,6 @@ class Placing:
         remove(tree, b"staging")
         remove(tree, b"partial")
 
-    def is_old(self, path, name, fd, found):
-        """Whether this is what an earlier sync put there; the rights to run it do not count, as they hold no work."""
-        record = self.old.get(path)
-        if record is None:
-            return False
-        stamp = self.stamp_of.get(path, NO_STAMP)
-        return stamp == stamp_at(found) or differs(name, fd, found, record) in ("", "mode")
-
     def delete(self, path):
         self.at = path
         folder, name = split(path)
@@ -68,7 +60,7 @@ class Placing:
         found = None if fd is None else lstat(name, fd)
         if found is None or stat.S_ISDIR(found.st_mode):
             return
-        if self.is_old(path, name, fd, found):
+        if is_old(self, path, name, fd, found):
             os.unlink(name, dir_fd=fd)
         else:
             self.keep(path, name, fd)
@@ -134,7 +126,7 @@ class Placing:
                     os.rmdir(name, dir_fd=target)
                 except OSError:
                     self.keep(path, name, target)
-            elif not self.is_old(path, name, target, there):
+            elif not is_old(self, path, name, target, there):
                 difference = differs(name, target, there, self.new[path])
                 if not difference:
                     os.unlink(name, dir_fd=source)
