@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.demo.standin.channel import Channel
+    from tests.lab.host import LabHost
     from tests.lab.lab import Lab
     from tests.standin.conftest import Installers
 
@@ -32,3 +34,13 @@ def laptop(lab: Lab, channel: Channel, installers: Installers, tmp_path: Path) -
     laptop.playbook({"environment": {}})
     laptop.environment_yml("python", "pip", "standin-alpha=1")
     return laptop
+
+
+@pytest.fixture
+def git_box(lab: Lab, laptop: Laptop) -> LabHost:
+    """A host, and a project under git that no sync has sent yet."""
+    host = lab.host("gpu-box")
+    laptop.hosts([host])
+    (laptop.project / "train.py").write_text("print('one')\n")
+    subprocess.run(["git", "init", "-q", str(laptop.project)], check=True)
+    return host

@@ -22,17 +22,13 @@ TREE = "/home/ubuntu/work/mymodel"
 
 
 @pytest.fixture
-def box(lab: Lab, laptop: Laptop) -> LabHost:
+def box(git_box: LabHost, laptop: Laptop) -> LabHost:
     """A host, and a project under git with a few files."""
-    host = lab.host("gpu-box")
-    laptop.hosts([host])
-    (laptop.project / "train.py").write_text("print('one')\n")
     (laptop.project / "data").mkdir()
     (laptop.project / "data" / "set.csv").write_text("1,2\n")
     (laptop.project / "notes.txt").write_text("old\n")
     (laptop.project / ".gitignore").write_text("data/\n")
-    subprocess.run(["git", "init", "-q", str(laptop.project)], check=True)
-    return host
+    return git_box
 
 
 def content(box: LabHost, path: str) -> str:

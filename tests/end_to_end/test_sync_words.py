@@ -20,14 +20,10 @@ TREE = "/home/ubuntu/work/mymodel"
 
 
 @pytest.fixture
-def box(lab: Lab, laptop: Laptop) -> LabHost:
-    host = lab.host("gpu-box")
-    laptop.hosts([host])
-    (laptop.project / "train.py").write_text("print('one')\n")
+def box(git_box: LabHost, laptop: Laptop) -> LabHost:
     (laptop.project / "src").mkdir()
     (laptop.project / "src" / "model.py").write_text("model\n")
-    subprocess.run(["git", "init", "-q", str(laptop.project)], check=True)
-    return host
+    return git_box
 
 
 def snapshot(box: LabHost) -> str:

@@ -47,6 +47,15 @@ def told_at_last(told: Iterator[bool]) -> bool:
     return any(next(told) for _ in range(10))
 
 
+def assert_watched_anew(root: Path, told: Iterator[bool]) -> None:
+    """The folder that is there now is told of, and then what changes in it."""
+    assert told_at_last(told)
+    while next(told):
+        pass
+    (root / "train.py").write_text("x")
+    assert told_at_last(told)
+
+
 def test_a_folder_that_was_removed_is_told_once_and_watched_again_when_it_is_there_again(tmp_path: Path) -> None:
     root, over = tmp_path / "project", threading.Event()
     root.mkdir()
@@ -58,11 +67,7 @@ def test_a_folder_that_was_removed_is_told_once_and_watched_again_when_it_is_the
         pass
     assert not next(told)
     root.mkdir()
-    assert told_at_last(told)
-    while next(told):
-        pass
-    (root / "train.py").write_text("x")
-    assert told_at_last(told)
+    assert_watched_anew(root, told)
     over.set()
     list(told)
 
@@ -74,11 +79,7 @@ def test_another_folder_under_the_same_name_is_watched(tmp_path: Path) -> None:
     assert next(told)
     root.rename(tmp_path / "renamed")
     root.mkdir()
-    assert told_at_last(told)
-    while next(told):
-        pass
-    (root / "train.py").write_text("x")
-    assert told_at_last(told)
+    assert_watched_anew(root, told)
     over.set()
     list(told)
 
