@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provision.errors import LinkLostError
+from provision.model.plan import Program
 from provision.ssh import profile
 from tests.ssh.reach import link, ran, shell
 
@@ -185,3 +186,45 @@ def test_a_jump_host_that_dies_is_a_lost_link(lab: Lab) -> None:
         assert when_begun(made, "sleep 300", gate.reset_connections) < 5
         made.reconnect()
         assert ran(made, "echo again").stdout == b"again\n"
+
+
+def breaks_on_the_next_write(made: SshLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the link what paramiko finds where the peer went between its last word and ours."""
+
+    def gone(data: bytes) -> None:
+        del data
+        raise EOFError
+
+    monkeypatch.setattr(made._connections[0].transport.packetizer, "write_all", gone)
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_a_link_that_is_found_lost_by_reading_from_it_is_a_lost_link_and_no_bug(
+    host: LabHost, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """Reading writes: the peer is told that it may send as much again."""
+    with link(host) as made:
+
+        def take(name: str, piece: bytes) -> None:
+            del name
+            if piece:
+                breaks_on_the_next_write(made, monkeypatch)
+
+        with pytest.raises(LinkLostError):
+            made.run(shell(f"head -c 9000000 /dev/zero >&{stream}; sleep 30"), on_output=take)
+
+
+def test_a_conversation_over_a_link_that_is_lost_unseen_ends_as_a_lost_link(
+    host: LabHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "printf '\\n%s begin\\n%s' \"$PROVISION_NONCE\" hello; exec head -c 9000000 /dev/zero"
+    with link(host) as made:
+        conversation = made.converse(Program("exec.sh", ("sh", "-c", text)))
+        assert conversation.receive(10).startswith(b"hello")
+        breaks_on_the_next_write(made, monkeypatch)
+        with pytest.raises(LinkLostError):
+            any(conversation.receive(1) == b"never" for _ in range(1000))
+        with pytest.raises(LinkLostError):
+            conversation.send(b"more")
+        conversation.finish()
+        conversation.close()

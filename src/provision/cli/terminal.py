@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from provision.cli.escapes import HELP, Escapes
 from provision.errors import InterruptedRunError, LinkLostError
+from provision.ssh import calls
 from provision.ssh.interactive import begin
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def interact(channel: paramiko.Channel, alive: Callable[[], None], command: tupl
     if channel.exit_status < 0 and not channel.get_transport().is_active():
         raise LinkLostError("the link was lost")
     code = channel.recv_exit_status()
-    channel.close()
+    calls.closed(channel)
     return code if code >= 0 else LOST
 
 
@@ -89,7 +90,7 @@ class Typing(threading.Thread):
                     piece = typed.data
                 self._channel.sendall(piece)
             self._channel.shutdown_write()
-        except OSError:
+        except calls.LOST:
             # The channel is closed: who waits for the host says what it means.
             return
 
@@ -126,10 +127,10 @@ def _ended(channel: paramiko.Channel) -> bool:
 def _take(channel: paramiko.Channel) -> None:
     """Write what has come."""
     while channel.recv_ready():
-        sys.stdout.buffer.write(channel.recv(PIECE))
+        sys.stdout.buffer.write(calls.taken(channel.recv, PIECE))
         sys.stdout.buffer.flush()
     while channel.recv_stderr_ready():
-        sys.stderr.buffer.write(channel.recv_stderr(PIECE))
+        sys.stderr.buffer.write(calls.taken(channel.recv_stderr, PIECE))
         sys.stderr.buffer.flush()
 
 

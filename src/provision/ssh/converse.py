@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import LinkLostError, UnsupportedHostError
 from provision.remote.command import CANNOT_UNPACK, converse_line, unpacked_line
+from provision.ssh.calls import LOST, closed, taken
 from provision.ssh.execute import PIECE, STDERR_KEPT, request_exec, request_signal
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class SshConversation:
         *,
         nonce: str,
         alive: Callable[[], None],
+        first: bytes = b"",
     ) -> None:
+        """`first` goes to the program's stdin at once, before it has said a word."""
         self._open_channel = open_channel
         self._script = script
         self._nonce = nonce
         self._alive = alive
+        self._first = first
         self._begin = f"\n{nonce} begin\n".encode()
         self._cannot = f"{nonce} end {CANNOT_UNPACK}\n".encode()
         self._buffer = b"\n"
@@ -58,6 +62,8 @@ class SshConversation:
         self._channel = open_channel()
         self._poll = self._polled()
         request_exec(self._channel, converse_line(script, nonce))
+        if first:
+            self._pour(first)
 
     def send(self, data: bytes) -> None:
         """Send all of it, waiting while the host's window is full.
@@ -66,6 +72,9 @@ class SshConversation:
             LinkLostError: the link broke, or the program went away.
         """
         self._sent = True
+        self._pour(data)
+
+    def _pour(self, data: bytes) -> None:
         channel, view = self._channel, memoryview(data)
         channel.settimeout(ASK_ALIVE)
         at = 0
@@ -75,8 +84,8 @@ class SshConversation:
             except TimeoutError:
                 self._alive()
                 continue
-            except (OSError, EOFError) as error:
-                raise LinkLostError(f"the link was lost: {error}") from error
+            except LOST as error:
+                raise LinkLostError(f"the link was lost: {error or 'it was closed'}") from error
             if sent == 0:
                 raise LinkLostError("the link was lost while data was sent")
             at += sent
@@ -92,10 +101,10 @@ class SshConversation:
         while True:
             ended = self._ended()
             if self._channel.recv_stderr_ready():
-                self.stderr += self._channel.recv_stderr(PIECE)
+                self.stderr += taken(self._channel.recv_stderr, PIECE)
                 del self.stderr[:-STDERR_KEPT]
             if self._channel.recv_ready():
-                if piece := self._spoken(self._channel.recv(PIECE)):
+                if piece := self._spoken(taken(self._channel.recv, PIECE)):
                     return piece
                 continue
             if ended:
@@ -109,14 +118,14 @@ class SshConversation:
 
     def finish(self) -> None:
         """Let the program see the end of its input."""
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(*LOST):
             self._channel.shutdown_write()
 
     def close(self) -> None:
         """End the conversation; the program is told, where it still runs."""
         if not self._ended():
             request_signal(self._channel, "TERM")
-        self._channel.close()
+        closed(self._channel)
 
     def _polled(self) -> select.poll:
         poll = select.poll()
@@ -148,13 +157,13 @@ class SshConversation:
 
     def _begin_again(self) -> None:
         """Send the script as it is, to a host that has no base64 or no gzip."""
-        self._channel.close()
+        closed(self._channel)
         self._buffer = b"\n"
         line, script = unpacked_line(self._script, self._nonce)
         self._channel = self._open_channel()
         self._poll = self._polled()
         request_exec(self._channel, line)
-        self.send(script)
+        self.send(script + self._first)
         self._cannot = b"\0"
 
     def _no_more(self) -> Exception:

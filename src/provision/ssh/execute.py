@@ -11,6 +11,7 @@ from provision.errors import LinkLostError, StepFailedError, UnsupportedHostErro
 from provision.model.link import Completed, OnOutput
 from provision.remote.frame import Frame
 from provision.ssh import profile
+from provision.ssh.calls import LOST, closed, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +37,9 @@ def request_exec(channel: paramiko.Channel, line: str) -> None:
 
     paramiko's own `exec_command` waits. A refusal closes the channel, which the drain loop sees.
     """
-    import paramiko
-
     try:
         _request(channel, "exec", line, answer=True)
-    except (paramiko.SSHException, OSError, EOFError) as error:
+    except LOST as error:
         raise LinkLostError(f"the link was lost: {error or 'it was closed'}") from error
 
 
@@ -49,11 +48,9 @@ def request_signal(channel: paramiko.Channel, name: str) -> None:
 
     Closing a channel alone leaves a silent command running for ever.
     """
-    import paramiko
-
     try:
         _request(channel, "signal", name, answer=False)
-    except (paramiko.SSHException, OSError, EOFError):
+    except LOST:
         # The link is gone: nobody is there to be asked.
         return
 
@@ -103,11 +100,11 @@ class Drain:
         for _ in range(PIECES):
             if not self.channel.recv_ready():
                 break
-            self._take("stdout", self.out.feed(self.channel.recv(PIECE)))
+            self._take("stdout", self.out.feed(taken(self.channel.recv, PIECE)))
         for _ in range(PIECES):
             if not self.channel.recv_stderr_ready():
                 break
-            self._take("stderr", self.err.feed(self.channel.recv_stderr(PIECE)))
+            self._take("stderr", self.err.feed(taken(self.channel.recv_stderr, PIECE)))
         if self.out.exit_code is None:
             return False
         if self.err.exit_code is not None or self.over:
@@ -181,7 +178,7 @@ def run_command(
     finally:
         if drain.out.exit_code is None and not drain.over:
             request_signal(channel, "TERM")
-        channel.close()
+        closed(channel)
     return Completed(
         code=drain.out.exit_code or 0,
         stdout=bytes(drain.stdout),
@@ -198,7 +195,7 @@ def _send(channel: paramiko.Channel, stdin: bytes, stream: BinaryIO | None) -> t
                 while piece := stream.read(PIECE):
                     channel.sendall(piece)
             channel.shutdown_write()
-        except OSError:
+        except LOST:
             # The drain loop sees the same closed channel and says what it means.
             return
 

@@ -20,6 +20,7 @@ from provision.errors import (
 from provision.remote.command import CANNOT_UNPACK, compose, script_text
 from provision.remote.sources import source
 from provision.ssh import profile
+from provision.ssh.calls import LOST, closed
 from provision.ssh.connection import Connection, DroppedError
 from provision.ssh.converse import SshConversation
 from provision.ssh.dial import SilentError, UnknownNameError
@@ -102,8 +103,8 @@ class SshLink:
             # A server that opens no window would otherwise hold us for ever.
             channel.settimeout(HOLD_SECONDS)
             channel.sendall(command.stdin)
-        except OSError as error:
-            raise LinkLostError(f"the link was lost: {error}") from error
+        except LOST as error:
+            raise LinkLostError(f"the link was lost: {error or 'it was closed'}") from error
         deadline = time.monotonic() + HOLD_SECONDS
         # The frame keeps a last newline back, as it could begin the end line: the word alone must do.
         while bytes(drain.stdout).strip() not in HELD:
@@ -116,7 +117,7 @@ class SshLink:
             lease = SshLease(channel)
             self._beating().lease = lease
             return lease, HELD[line.encode()]
-        channel.close()
+        closed(channel)
         if line.startswith("busy"):
             return None, line[5:].strip()[:LONGEST_HOLDER]
         if drain.out.exit_code is None:
@@ -133,6 +134,7 @@ class SshLink:
             script_text(source(program.script), program.arguments, program.env),
             nonce=secrets.token_hex(16),
             alive=self._alive,
+            first=program.data or b"",
         )
 
     def reconnect(self) -> None:
@@ -228,7 +230,7 @@ class SshLink:
             )
         except paramiko.ChannelException:
             raise
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except LOST as error:
             raise LinkLostError("the link was lost", detail=str(error) or None) from error
 
     def _alive(self) -> None:
@@ -274,7 +276,7 @@ class SshLease:
                 while self.held and time.monotonic() < deadline:
                     time.sleep(0.005)
             self._channel.close()
-        except (paramiko.SSHException, OSError, EOFError):
+        except LOST:
             # The link is gone, and the lease ends with it.
             return
 
