@@ -59,6 +59,12 @@ class Asking:
                 self._stop.between_steps()
 
 
+def typed(question: str) -> str | None:
+    """Ask on stderr and return what is typed; ``None`` where that is nothing."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() or None
+
+
 @contextmanager
 def _echo_restored() -> Iterator[None]:
     """Leave the terminal as it was: a question that is broken off would leave it without its echo."""
