@@ -4,7 +4,7 @@
 # is on the PATH, any conda, and an environment of ours in STATE_DIR (which may be empty). A file of that name proves
 # nothing, and to run each one once only to see costs as much as all that a sync without changes does there: so the
 # program itself is what is tried. It says by its exit code that it was run, whatever came of it then; not so where
-this Python lacks a module.
+# this Python lacks a module.
 
 run_python() {
     state=$1

@@ -112,7 +112,8 @@ def holder(note):
     try:
         known = json.loads(note.decode())
         seconds = max(0, int(time.time() - known["started"]))
-        return "%s syncs to it since %d s (process %s)" % (known["who"], seconds, known["pid"])
+        doing = known.get("doing", "syncs to it")
+        return "%s %s since %d s (process %s)" % (known["who"], doing, seconds, known["pid"])
     except (ValueError, KeyError, TypeError):
         return "another sync to it is running"
 
