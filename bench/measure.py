@@ -11,6 +11,7 @@ from bench.cases import DISTANCE_MS, FLEET, Plan, cases
 from bench.contestants import Peers, openssh, ours
 from bench.details import import_seconds, round_trips, wire
 from bench.installed import install_ours, install_peers
+from bench.job_cases import job_cases
 from bench.machine import busy, describe, load, rsync
 from bench.report import Results
 from bench.stage import stage
@@ -44,6 +45,8 @@ def measure(wanted: Wanted) -> Iterator[tuple[Part, Results]]:
             yield "up", _up(here, machine, Plan(wanted.pairs, peers))
         if "sync" in wanted.parts:
             yield "sync", _sync(here, machine, wanted)
+        if "jobs" in wanted.parts:
+            yield "jobs", _jobs(here, machine, wanted)
 
 
 def _up(here: Stage, machine: Mapping[str, str], plan: Plan) -> Results:
@@ -69,6 +72,14 @@ def _sync(here: Stage, machine: Mapping[str, str], wanted: Wanted) -> Results:
     done = list(sync_cases(here, hosts, wanted.pairs, tell, largest=wanted.full))
     # The load afterwards is our own: to pack and to unpack keeps every processor at work.
     return Results({**machine, "rsync": rsync()}, (before, load()), busy(before), done)
+
+
+def _jobs(here: Stage, machine: Mapping[str, str], wanted: Wanted) -> Results:
+    before = load()
+    tell(f"preparing two hosts, at 0 and {DISTANCE_MS} ms")
+    hosts = {rtt: here.fleet(f"jobs-{rtt}", 1, rtt) for rtt in (0, DISTANCE_MS)}
+    done = list(job_cases(here, hosts, wanted.pairs, tell))
+    return Results(machine, (before, load()), busy(before), done)
 
 
 def tell(text: str) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bench.report import Results
     from bench.timing import Series
 
-Part = Literal["up", "sync"]
+Part = Literal["up", "sync", "jobs"]
 PARTS: tuple[Part, ...] = get_args(Part)
 Record: TypeAlias = "dict[str, Any]"
 """A part's figures as JSON has them."""

@@ -39,6 +39,13 @@ PARTS: dict[Part, str] = {
   before each run, and the same edit for both; the edit is not timed.
 - After each row both trees on the host are compared with their source, by a digest of every path and content.
 """,
+    "jobs": """\
+## Jobs
+
+- `provision run --detach HOST -- true`: syncs (nothing has changed), takes a snapshot of the project, launches the job
+  in its environment, and prints its id. `ssh host true` does no work at all.
+- `provision logs JOB --tail 20`: the end of a log of 1 GiB, beside `ssh host tail -n 20` of the same file.
+""",
 }
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from provision.errors import KnownCause
     from provision.model.facts import Facts
+    from provision.model.job import Job, JobState
     from provision.model.plan import Finding, Outcome, Plan, Step
     from provision.model.sync import SyncPlan, SyncResult
 
@@ -133,6 +134,22 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
+class JobLaunched:
+    """The host has taken a job: it goes on whatever becomes of us."""
+
+    job: Job
+    again: bool
+    """An earlier try had launched it, and its answer was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job waits, runs, or has ended."""
+
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """The findings that hold for the host in the end."""
 
@@ -164,7 +181,7 @@ class HostFinished:
 
 Event: TypeAlias = (
     "HostStarted | Connected | Note | Probed | Planned | Waiting | StepStarted | StepOutput | StepFinished"
-    " | CommandRan | LinkLost | SyncPlanned | SyncProgress | Synced | Judged | HostFinished"
+    " | CommandRan | LinkLost | SyncPlanned | SyncProgress | Synced | JobLaunched | JobChanged | Judged | HostFinished"
 )
 
 

@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("converge", "bring hosts to what their playbook says"),
     "verify": ("converge", "judge hosts without changing them"),
     "sync": ("sync", "make the project's folder on hosts what it is here"),
+    "run": ("run", "run a command there that outlives this laptop"),
+    "jobs": ("jobs", "show what runs, what waits for GPUs, and how things ended"),
+    "logs": ("logs", "print what a job has printed, and follow it"),
+    "stop": ("stop_job", "end a job with everything that it started"),
     "pull": ("pull", "bring files of a host here"),
     "ssh": ("ssh", "open a shell on a host"),
     "exec": ("exec", "run a command on many hosts"),
@@ -36,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: its module below provision.cli, and one line of help."""
 
-LATER = ("run", "jobs", "logs", "stop", "env", "schedule", "history", "doctor")
+LATER = ("env", "schedule", "history", "doctor")
 """Commands that are planned, and not there yet."""
 PROBLEMS_SHOWN = 5
 """Further problems of a file that are shown without -v."""
@@ -48,6 +52,7 @@ examples:
   provision up gpu-box               do it: Miniconda, environment, GPU and CUDA proven to work
   provision up all --forks 50        the whole fleet at once
   provision sync gpu-box --watch     your code there, and each change as soon as it is saved
+  provision run gpu-box -- python train.py    a job that outlives this laptop
   provision exec 'gpu-*' -- nvidia-smi
 
 `provision COMMAND --help` shows each command's options with examples.

@@ -120,6 +120,10 @@ class ProjectTree:
             env=host.env,
         )
 
+    def present_origin(self) -> Origin:
+        """Return what can be said at once of where the project comes from."""
+        return self._origin.value()
+
     def origin(self, tree: TreeSource) -> Origin:
         """Return all that is to be known of where the tree comes from."""
         return self._origin.about(tree)

@@ -40,12 +40,15 @@ DESCRIPTION = """\
 Bring files of a host here. PATH stands below the project's folder there, or is ~/... or absolute; patterns such as
 outputs/*.pt are read on the host. As with scp, an existing folder DEST gets PATH's last name inside it; else DEST is
 the new name. A pull that was broken off goes on where it was; what is here already is not brought again.
+JOB alone brings what a job made, in a folder that is named by its id; JOB:PATH a path of its snapshot.
 """
 EXAMPLES = """\
   provision pull gpu-box:outputs
   provision pull gpu-box:'outputs/*.pt' weights/
   provision pull gpu-box:~/.cache/report.html report.html
   provision pull gpu-box:outputs --dry-run       what would come
+  provision pull last                            what the newest job made
+  provision pull baseline:checkpoints weights/
 """
 NAMED = 5
 """Hosts of a group that are named."""
@@ -56,19 +59,11 @@ SHOWN = 20
 def main(name: str, argv: list[str]) -> int:
     """Pull, tell what came, and return the exit code."""
     asked = _parse(name, argv)
-    called, path = _named(asked.source, asked.inventory)
     workspace = Workspace.open(asked.inventory)
-    hosts = workspace.select([called])
-    if len(hosts) != 1:
-        names = ", ".join(one.name for one in hosts[:NAMED]) + (", ..." if len(hosts) > NAMED else "")
-        raise UsageError(
-            f"`pull` takes one host, and '{called}' means {len(hosts)}: {names}",
-            hint=f"provision pull {shlex.quote(f'{hosts[0].name}:{path}')}",
-        )
-    host = hosts[0]
+    host, root, path, unlike = _meant_there(asked, workspace)
+    hosts = (host,)
     check_destination(asked.dest)
     route = workspace.route(host)
-    root = "~" if find_root(Path.cwd()) is None else f"{host.workdir}/{workspace.project.name}"
     times = 10 if asked.yes else 1
     wish = Wish(
         host.target,
@@ -82,6 +77,7 @@ def main(name: str, argv: list[str]) -> int:
         most=MOST_ENTRIES * times,
         most_bytes=MOST_LISTED * times,
         env=host.env,
+        unlike=unlike,
     )
     umask = os.umask(0o077)
     os.umask(umask)
@@ -134,6 +130,26 @@ def _tell_log(screen: Screen, log: RunLog, finished: HostFinished) -> None:
         screen.say(f"log:  {log.path}")
 
 
+def _meant_there(asked: Any, workspace: Workspace) -> tuple[Host, str, str, str]:
+    """Return the host, the folder there, the path below it, and the list of what is to be left out."""
+    from provision.cli.pull_job import job_place
+
+    place = job_place(asked.source, workspace, asked)
+    if place is not None:
+        return place.host, place.root, place.path, place.unlike
+    called, path = _named(asked.source, asked.inventory)
+    hosts = workspace.select([called])
+    if len(hosts) != 1:
+        names = ", ".join(one.name for one in hosts[:NAMED]) + (", ..." if len(hosts) > NAMED else "")
+        raise UsageError(
+            f"`pull` takes one host, and '{called}' means {len(hosts)}: {names}",
+            hint=f"provision pull {shlex.quote(f'{hosts[0].name}:{path}')}",
+        )
+    host = hosts[0]
+    root = "~" if find_root(Path.cwd()) is None else f"{host.workdir}/{workspace.project.name}"
+    return host, root, path, ""
+
+
 def _named(text: str, inventory: str | None) -> tuple[str, str]:
     """Return the host's name and the path of what was typed."""
     called, colon, path = text.partition(":")
@@ -157,7 +173,7 @@ def _meant(text: str, inventory: str | None) -> str:
 
 def _parse(name: str, argv: list[str]) -> Any:
     words = options.parser(name, DESCRIPTION, EXAMPLES)
-    words.add_argument("source", metavar="HOST:PATH", help="what to bring")
+    words.add_argument("source", metavar="HOST:PATH|JOB[:PATH]", help="what to bring")
     words.add_argument("dest", nargs="?", default=".", metavar="DEST", help="where to (default: here)")
     options.add_inventory(words)
     options.add_output(words)

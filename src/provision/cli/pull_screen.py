@@ -35,6 +35,10 @@ class Screen:
         """Show one line."""
         self._write(f"{self._cleared()}{one_line(text)}\n")
 
+    def line(self, text: str) -> None:
+        """Show a line that is harmless already: it may have colours."""
+        self._write(f"{self._cleared()}{text}\n")
+
     def take(self, event: Event) -> None:
         """Show what an event says."""
         if isinstance(event, Note):

@@ -22,6 +22,11 @@ def options_typed(asked: argparse.Namespace, *, without: frozenset[str] = frozen
     return tuple(words)
 
 
+def run_agreeing(argv: list[str]) -> str:
+    """Return a command line of `run` with a yes to the questions of its sync."""
+    return shlex.join(["provision", "run", "--yes", *argv])
+
+
 def agreeing(name: str, asked: argparse.Namespace) -> str:
     """Return the same command with a yes to its questions."""
     hosts = [shlex.quote(one) for one in asked.hosts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from provision.engine.pull_choice import Chooser, Wish
 from provision.engine.pull_fetch import Fetcher, Tally, no_room
@@ -133,7 +133,9 @@ class Puller:
 
     def _session(self) -> None:
         wish = self._wish
-        request = {"root": wish.root, "path": wish.path, "codecs": ["zstd", "gzip"], "most": wish.most}
+        request: dict[str, Any] = {"root": wish.root, "path": wish.path, "codecs": ["zstd", "gzip"], "most": wish.most}
+        if wish.unlike:
+            request["unlike"] = wish.unlike
         conversation = self._link.converse(catalogue.send_files(wish.state_dir, json.dumps(request), wish.env))
         stream = Stream(conversation, self._stop)
         try:

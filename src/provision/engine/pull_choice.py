@@ -42,6 +42,8 @@ class Wish:
     most_bytes: int = 0
     """Bytes of the listing that are taken."""
     env: tuple[tuple[str, str], ...] = ()
+    unlike: str = ""
+    """The list of a job's snapshot on the host: what is as it was copied stays there."""
 
 
 @dataclass

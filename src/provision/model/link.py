@@ -92,6 +92,8 @@ class Link(Protocol):
     def converse(self, program: Program) -> Conversation:
         """Start a program that speaks for itself (its first word follows PROVISION_NONCE's begin line).
 
+        Its data, where it has any, goes to its stdin at once.
+
         Raises:
             LinkLostError: the link broke.
         """

@@ -152,6 +152,11 @@ def send_files(state_dir: str, request: str, env: tuple[tuple[str, str], ...]) -
     return Program("send_files.sh", (state_dir, request, source("send_files.py")), env=env)
 
 
+def job_program(name: str, state_dir: str, request: bytes, env: tuple[tuple[str, str], ...]) -> Program:
+    """Converse with a program that launches, tells of, follows or stops jobs; the request goes to its stdin."""
+    return Program("converse.sh", (state_dir, source(name)), data=request, env=env)
+
+
 def install_packages(manager: str, packages: Iterable[str], *, sudo: bool) -> Program:
     """Install system packages."""
     return Program("install_packages.sh", (manager, "sudo" if sudo else "", *packages), timeout=DAY)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from provision.model.plan import Finding
     from provision.report.fold import HostReport, Report
 
+SYNCING = frozenset({"sync", "run"})
+"""Commands that sync the project."""
 SCHEMA_VERSION = 1
 """Within a version fields are only ever added."""
 
@@ -27,7 +29,7 @@ def document(
         "schema_version": SCHEMA_VERSION,
         "command": command or report.command,
         "exit_code": exit_code(report, pending_is_7=pending_is_7, fail_fast=fail_fast),
-        **({"notes": [encodable(one) for one in report.notes]} if report.command == "sync" else {}),
+        **({"notes": [encodable(one) for one in report.notes]} if report.command in SYNCING else {}),
         "hosts": {encodable(one.name): _host(one, report) for one in report.hosts.values()},
     }
 
@@ -49,7 +51,7 @@ def _host(host: HostReport, report: Report) -> dict[str, Any]:
             "known": [{"id": one.id, "cause": encodable(one.cause), "fix": list(one.fix)} for one in host.error.known],
             **({"questions": questions(host.refused)} if host.refused else {}),
         },
-        **(sync_fields(host, report) if report.command == "sync" else {}),
+        **(sync_fields(host, report) if report.command in SYNCING else {}),
     }
 
 

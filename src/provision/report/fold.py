@@ -153,7 +153,7 @@ class Report:
                 host.target, host.doing, host.began = target, "connecting", at
                 host.sync = host.synced = host.progress = None
             case Connected():
-                host.doing = "comparing" if self.command == "sync" else "reading facts"
+                host.doing = "comparing" if self.command in {"sync", "run"} else "reading facts"
             case Note(text=text):
                 host.notes.append(text)
             case Probed(facts=facts):

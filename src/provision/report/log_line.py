@@ -9,6 +9,8 @@ from provision.events import (
     Connected,
     HostFinished,
     HostStarted,
+    JobChanged,
+    JobLaunched,
     Judged,
     LinkLost,
     Note,
@@ -65,6 +67,10 @@ def text_of(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for
         case Synced(result=result):
             head = "synced, nothing to do" if result.up_to_date else f"synced, {result.wire_bytes} bytes over the wire"
             return "\n".join((head, *(f"kept {path} at {where}" for path, where in result.kept)))
+        case JobLaunched(job=job, again=again):
+            return f"job {job.record.id} {'had been launched' if again else 'launched'}: {' '.join(job.record.command)}"
+        case JobChanged(state=state):
+            return f"job {state.state}"
         case Judged(findings=findings):
             return "\n".join((f"judged: {len(findings)} findings", *_findings(findings)))
         case HostFinished():

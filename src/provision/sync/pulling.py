@@ -1,7 +1,8 @@
 """What a host says when files are pulled from it, and what of it is believed.
 
 The program ``send_files.py`` gets one request as JSON: ``root`` (what a relative path stands below), ``path`` (also a
-pattern), ``codecs`` that we read, and ``most`` entries that we take. From then on both sides send messages: one byte
+pattern), ``codecs`` that we read, ``most`` entries that we take, maybe ``unlike``: the list of a job's snapshot, so
+that only what differs from it is told. From then on both sides send messages: one byte
 of kind, the payload's length (u32), the payload; all numbers big endian.
 
 From the host:

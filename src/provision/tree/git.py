@@ -125,6 +125,27 @@ def git_state(root: str | os.PathLike[str]) -> GitState:
     return GitState(commit, branch, dirty)
 
 
+def difference(root: str | os.PathLike[str], most: int) -> str | None:
+    """Return what differs from the commit below a project, as `git diff` prints it, at most so many bytes of it.
+
+    Files that git does not know yet are named at the end. ``None`` outside git, or where git cannot tell.
+    """
+    place = os.fsencode(root)
+    if not in_work_tree(place):
+        return None
+    words = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD", "--", ".")
+    try:
+        out = listed(_started(place, *words), place)
+    except UsageError:
+        # No commit yet.
+        return None
+    new = sorted(untracked(place) or ())
+    text = out + b"".join(b"# not in git: " + path + b"\n" for path in new)
+    if len(text) > most:
+        text = text[:most].rpartition(b"\n")[0] + b"\n# cut here: it is longer\n"
+    return text.decode("utf-8", "surrogateescape")
+
+
 def _rules(root: bytes, paths: list[bytes]) -> dict[bytes, str]:
     if not paths:
         return {}

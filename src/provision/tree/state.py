@@ -94,8 +94,11 @@ def base_key(name: str, user: str, address: str, port: int, tree: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def write_whole(path: bytes, content: bytes) -> str | None:
-    """Replace a file in one step, private to the user; return a note where that cannot be."""
+COST = "the next sync takes longer, no more than that"
+
+
+def write_whole(path: bytes, content: bytes, cost: str = COST) -> str | None:
+    """Replace a file in one step, private to the user; return a note, with what it costs, where that cannot be."""
     folder = Path(os.fsdecode(os.path.dirname(path)))
     try:
         _private_folder(folder)
@@ -108,9 +111,7 @@ def write_whole(path: bytes, content: bytes) -> str | None:
             Path(draft).unlink(missing_ok=True)
             raise
     except OSError as error:
-        return (
-            f"{os.fsdecode(path)} cannot be written ({error.strerror}): the next sync takes longer, no more than that"
-        )
+        return f"{os.fsdecode(path)} cannot be written ({error.strerror}): {cost}"
     return None
 
 

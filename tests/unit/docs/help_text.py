@@ -19,8 +19,8 @@ WIDTH = "100"
 
 def commands() -> list[str]:
     """Return the words before `--help`, each command's own and those of `hosts`."""
-    below = [f"hosts {one}" for one in MODULES if one != "list"]
-    return ["", *(one for name in COMMANDS for one in [name, *(below if name == "hosts" else ())])]
+    below = {"hosts": [f"hosts {one}" for one in MODULES if one != "list"], "jobs": ["jobs show", "jobs rm"]}
+    return ["", *(one for name in COMMANDS for one in [name, *below.get(name, ())])]
 
 
 @cache

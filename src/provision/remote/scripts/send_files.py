@@ -6,7 +6,7 @@ asked for in a while.
 """
 
 # Paths are bytes here, which pathlib knows nothing of.
-# ruff: noqa: PTH115, PTH116, PTH119, PTH122, PTH207, PTH208
+# ruff: noqa: PTH115, PTH116, PTH119, PTH122, PTH123, PTH207, PTH208
 
 import errno
 import glob
@@ -113,10 +113,12 @@ class Out:
 class Listing:
     """What the asked path names, in the order: a folder, then what is in it."""
 
-    def __init__(self, out, most, skip):
+    def __init__(self, out, most, skip, unlike=None):
         self.out = out
         self.most = most
         self.skip = skip
+        self.unlike = unlike
+        self.folders = []
         self.count = 0
         self.bytes = 0
         self.files = {}
@@ -151,14 +153,21 @@ class Listing:
         """Record one path, and return what is in it."""
         mode, inside = status.st_mode, []
         try:
+            if self.unlike is not None and self.unlike.has(name, status):
+                if not stat.S_ISDIR(mode):
+                    return inside
+                # Told of only where something below it is.
+                self.folders.append((name, status.st_mtime_ns))
             if stat.S_ISDIR(mode):
                 found = sorted(one.name for one in os.scandir(full))
                 inside = [(full + b"/" + one, name + b"/" + one, None) for one in reversed(found)]
                 inside = [one for one in inside if one[0] != self.skip]
-                self.record(FOLDER, 0, status.st_mtime_ns, name)
+                if not self.folders or self.folders[-1][0] != name:
+                    self.record(FOLDER, 0, status.st_mtime_ns, name)
             elif stat.S_ISLNK(mode):
                 self.record(LINK, 0, status.st_mtime_ns, name, os.readlink(full))
             elif stat.S_ISREG(mode):
+                self.announce(name)
                 self.files[self.count] = [full, status.st_size, status.st_mtime_ns, flag]
                 self.bytes += status.st_size
                 self.record(EXECUTABLE if mode & 0o100 else FILE, status.st_size, status.st_mtime_ns, name)
@@ -168,7 +177,15 @@ class Listing:
             self.record(CLOSED, 0, 0, name, error.strerror.encode())
         return inside
 
+    def announce(self, name):
+        """Tell of the folders above that nothing was told of yet."""
+        waiting, self.folders = self.folders, []
+        for folder, changed in waiting:
+            if name.startswith(folder + b"/"):
+                self.record(FOLDER, 0, changed, folder)
+
     def record(self, kind, size, mtime, name, target=b""):
+        self.announce(name)
         self.count += 1
         if self.count > self.most:
             raise RefusedError("many", "more than {:,} files and folders".format(self.most))
@@ -181,6 +198,31 @@ class Listing:
         if self.piece:
             self.out.say(b"N", bytes(self.piece))
             del self.piece[:]
+
+
+class Unlike:
+    """What a job's snapshot was made of: such files, links and folders are no work of the job."""
+
+    def __init__(self, path):
+        self.known = {}
+        with open(path, "rb") as stream:
+            for record in stream.read().split(b"\0")[:-1]:
+                what, mtime, inode, name = record.split(b" ", 3)
+                self.known[name] = what, mtime, inode
+
+    def has(self, name, status):
+        """Whether a listed path is as it was copied; its first name is the snapshot's own."""
+        _, _, path = name.partition(b"/")
+        if not path:
+            return True
+        known = self.known.get(path)
+        if known is None:
+            return False
+        if stat.S_ISDIR(status.st_mode):
+            return known[0] == b"D"
+        if stat.S_ISLNK(status.st_mode):
+            return known[0] == b"L"
+        return known == (b"%d" % status.st_size, b"%d" % status.st_mtime_ns, b"%d" % status.st_ino)
 
 
 class Coder:
@@ -374,13 +416,23 @@ def blocks(out):
         buffer += data
 
 
+def unlike(request):
+    """Return what is left out where it is as it was; a job of which nothing was kept has made all there is."""
+    if not request.get("unlike"):
+        return None
+    try:
+        return Unlike(absolute(request["unlike"].encode("utf-8", "surrogateescape"), home()))
+    except FileNotFoundError:
+        return None
+
+
 def serve(out, request):
     """Answer one request."""
     root, path = (request[name].encode("utf-8", "surrogateescape") for name in ("root", "path"))
     root = absolute(root, home())
     coder = Coder(request["codecs"])
     out.json(b"A", {"protocol": 1, "codec": coder.code})
-    listing = Listing(out, request["most"], os.path.normpath(root) + b"/.provision")
+    listing = Listing(out, request["most"], os.path.normpath(root) + b"/.provision", unlike(request))
     seen = set()
     for full in matches(path, root):
         name = os.path.basename(os.path.normpath(full))
@@ -390,6 +442,8 @@ def serve(out, request):
         listing.match(os.path.normpath(full))
     if not seen:
         raise RefusedError("missing", "no such file or folder: {}".format(shown(absolute(path, root))))
+    if not listing.count:
+        raise RefusedError("missing", "nothing but what it was started with is there: the job has made no files")
     listing.give()
     out.json(b"Z", {"entries": listing.count, "bytes": listing.bytes})
     sender = Sender(out, listing.files, coder)
