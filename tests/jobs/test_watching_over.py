@@ -58,12 +58,21 @@ def test_a_project_that_does_not_fit_twice_is_refused_and_nothing_is_left(lab: L
 
 
 def test_a_supervisor_that_is_killed_takes_its_command_with_it(place: Place) -> None:
-    job = place.detached("sleep 1000")
+    job = place.detached("exec sleep 1000")
     place.until_state(job, "running")
     place.host.run(["pkill", "-KILL", "-f", f"supervise-.*{job}"])
     assert place.until_state(job, "lost")["reason"] == "killed"
-    until(lambda: not [one for one in place.processes_of(job) if one.startswith("sleep")], "its command goes on")
+    until(lambda: place.processes_of(job) == [], "its command goes on")
+
+
+def test_what_is_left_of_a_job_whose_supervisor_was_killed_is_ended_by_stop(place: Place) -> None:
+    job = place.detached("setsid sleep 1000 & sleep 1000; true")
+    place.until_state(job, "running")
+    until(lambda: len([one for one in place.processes_of(job) if one.startswith("sleep")]) == 2, "it never began")
+    place.host.run(["pkill", "-KILL", "-f", f"supervise-.*{job}"])
+    assert place.until_state(job, "lost")["reason"] == "killed"
     assert place.desk.type("stop", job).code == 0
+    assert place.processes_of(job) == []
 
 
 def test_what_a_command_leaves_in_the_background_ends_with_it(place: Place) -> None:
