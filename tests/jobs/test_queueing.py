@@ -42,6 +42,9 @@ def recording(folder: Path, users: str = "") -> Path:
     apps = "gpu_uuid, pid, process_name, used_gpu_memory [MiB]"
     (folder / "query-compute-apps.csv").write_text(f"{apps}\n{users}")
     (folder / "L.out").write_text("".join(f"GPU {n}: NVIDIA A10 (UUID: {uuid(n)})\n" for n in range(CARDS)))
+    (folder / "proc-driver-version").write_text(
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  555.42.02  Release Build  (archlinux-builder@host)\n"
+    )
     return folder
 
 
@@ -169,6 +172,14 @@ def test_a_host_without_cards_says_so(lab: Lab, tmp_path: Path) -> None:
     answer = place.shell("true", "--gpus", "1")
     assert answer.code == 4, answer
     assert place.shell('echo "[$CUDA_VISIBLE_DEVICES]"', "--gpus", "0").out == "[]\n"
+
+
+def test_the_record_has_the_cards_and_their_driver(place: Place) -> None:
+    job = place.detached("true", "--gpus", "1")
+    told = place.until_state(job, "exited")
+    assert told["gpus"] == [uuid(0)]
+    assert told["record"]["driver"] == "555.42.02"
+    assert [one["uuid"] for one in told["record"]["cards"]] == [uuid(number) for number in range(CARDS)]
 
 
 def test_the_use_of_the_cards_is_drawn(place: Place) -> None:

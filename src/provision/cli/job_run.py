@@ -142,6 +142,7 @@ class JobRun:
     def _work(
         self, host: Host, tree: TreeSource | None, screen: JobScreen, emit: Emit
     ) -> tuple[Outcome, tuple[str, ...]]:
+        from provision.engine.job_talk import JobRefusedError
         from provision.engine.launch import Launcher
         from provision.ssh.link import SshLink
 
@@ -158,7 +159,12 @@ class JobRun:
             note = self._book.remember(self._entry())
             if note is not None:
                 emit(Note(note))
-            launched = Launcher(link, host, request).run(emit, self._stop)
+            try:
+                launched = Launcher(link, host, request).run(emit, self._stop)
+            except JobRefusedError:
+                # There is no such job; where the link was lost for good, there may be one.
+                self._book.forget(self._id)
+                raise
             self._tell_age(launched, emit)
             if self._asked.detach:
                 return Outcome.CHANGED, ()

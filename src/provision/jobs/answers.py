@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from provision.jobs.ids import ID
@@ -113,7 +112,8 @@ def time_of(value: object) -> float | None:
     """Return a moment in seconds since the epoch; ``None`` where it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value < LONGEST_TIME else None
+    # An int of JSON may be larger than any float; nothing that is not finite is in between.
+    return float(value) if 0 <= value < LONGEST_TIME else None
 
 
 def _count(value: object) -> int | None:

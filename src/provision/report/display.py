@@ -48,6 +48,8 @@ def shortened(text: str, columns: int) -> str:
     """Return the text, cut to so many columns of a terminal; dots say that it was."""
     if _width(text) <= columns:
         return text
+    # Each character counts for a column at least: a host may send millions.
+    text = text[:columns]
     while _width(text) > columns - len(_CUT):
         text = text[:-1]
     return text.rstrip() + _CUT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,8 +55,8 @@ def number_of(value: object) -> float | None:
     """Return a number that a host tells; ``None`` where it is none that can be drawn."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    # Compared before it is converted: an int of JSON may be larger than any float.
-    return float(value) if -LARGEST < value < LARGEST and math.isfinite(value) else None
+    # An int of JSON may be larger than any float; nothing that is not finite is in between.
+    return float(value) if -LARGEST < value < LARGEST else None
 
 
 def chart(

@@ -11,6 +11,19 @@ BEGINNING = 300
 TICKET = re.compile(r"(\d{12})-([a-z][a-z2-7]{5})")
 
 
+DRIVER = "/proc/driver/nvidia/version"
+
+
+def driver_version():
+    """Return the version of NVIDIA's kernel module that is loaded; ``None`` where none is."""
+    try:
+        with open(DRIVER, errors="replace") as stream:
+            found = re.search(r"Kernel Module\s+(?:for \S+\s+)?(\d+\.\d+(?:\.\d+)?)", stream.read())
+    except OSError:
+        return None
+    return found.group(1) if found else None
+
+
 class Cards:
     """Asks for the GPUs while other things are done; a host that is up has the same ones until it is restarted."""
 

@@ -86,6 +86,7 @@ class Launch:
             diff=diff,
             user=login_name(),
             host=os.uname().nodename,
+            driver=request["driver"] or driver_version(),
             cards=cards.get(),
             submitted=time.time(),
             boot_id=boot_id(),
