@@ -71,8 +71,12 @@ def test_what_is_left_of_a_job_whose_supervisor_was_killed_is_ended_by_stop(plac
     until(lambda: len([one for one in place.processes_of(job) if one.startswith("sleep")]) == 2, "it never began")
     place.host.run(["pkill", "-KILL", "-f", f"supervise-.*{job}"])
     assert place.until_state(job, "lost")["reason"] == "killed"
+    refused = place.desk.type("jobs", "rm", job, "--yes")
+    assert refused.code == 4, "what is left of it would be nobody's"
+    assert f"provision stop {job}" in refused.err
     assert place.desk.type("stop", job).code == 0
     assert place.processes_of(job) == []
+    assert place.desk.type("jobs", "rm", job, "--yes").code == 0
 
 
 def test_what_a_command_leaves_in_the_background_ends_with_it(place: Place) -> None:
@@ -108,3 +112,15 @@ def test_a_job_gets_the_session_s_limits_umask_and_signals(place: Place) -> None
 def test_stdin_is_empty(place: Place) -> None:
     answer = place.run("--", "cat")
     assert (answer.code, answer.out) == (0, ""), answer
+
+
+def test_the_variables_of_a_job_that_never_began_do_not_stay(place: Place) -> None:
+    job = place.detached("true", "--env", "SECRET=hidden-value")
+    place.until_state(job, "exited")
+    # As it is where the host was cut off between the launch and the first word of the supervisor.
+    record = f"{place.folder(job)}/job.json"
+    place.on_host(f'cd {place.folder(job)} && rm state.json end.json && echo \'[["A", "hidden-value"]]\' >env')
+    place.on_host(f'sed -i \'s/"boot_id": "[^"]*"/"boot_id": "another"/\' {record}')
+    assert place.state(job) == "lost"
+    place.detached("true")
+    until(lambda: place.on_host(f"ls {place.folder(job)}").split().count("env") == 0, "it is there still")

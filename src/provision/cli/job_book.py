@@ -62,7 +62,9 @@ class JobBook:
         return sorted(found, key=lambda one: one.submitted, reverse=True)
 
     def forget(self, job: str) -> None:
-        """Forget a job."""
+        """Forget a job; what is no id names none."""
+        if not ID.fullmatch(job):
+            return
         try:
             (self._folder / f"{job}.json").unlink(missing_ok=True)
         except OSError:

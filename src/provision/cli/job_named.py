@@ -116,5 +116,5 @@ def _one_of(word: str, found: list[tuple[str, str]]) -> None:
 def _records(jobs: Iterable[Any]) -> Iterable[dict[str, Any]]:
     for one in jobs:
         record = one.get("job") if isinstance(one, dict) else None
-        if isinstance(record, dict) and isinstance(record.get("id"), str):
+        if isinstance(record, dict) and isinstance(record.get("id"), str) and ID.fullmatch(record["id"]):
             yield record

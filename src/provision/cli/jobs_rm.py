@@ -14,6 +14,7 @@ from provision.cli.workspace import Workspace
 from provision.engine.job_ask import ask
 from provision.engine.job_talk import JobRefusedError
 from provision.errors import UsageError
+from provision.jobs.answers import count_of
 from provision.report.amounts import counted
 from provision.report.display import one_line
 from provision.report.exit_code import INTERRUPTED
@@ -99,18 +100,18 @@ def _agreed(named: Named) -> bool:
 
 
 def _lines(named: Named, answer: dict[str, Any]) -> list[str]:
-    count, size, log = (answer.get(name) for name in ("made_files", "made_bytes", "log"))
+    count, size, log = (count_of(answer.get(name)) for name in ("made_files", "made_bytes", "log"))
     made = answer.get("made")
     whole = answer.get("whole") is not False
-    files = counted(count, "file") if isinstance(count, int) else "its files"
-    of = f", {sized(size)}" if isinstance(size, int) else ""
+    files = counted(count, "file") if count is not None else "its files"
+    of = f", {sized(size)}" if size is not None else ""
     lines = [f"job {named.id} on {one_line(named.host.name)}: {'' if whole else 'more than '}{files} that it made{of}"]
     paths = [one[0] for one in made if isinstance(one, list) and one] if isinstance(made, list) else []
     lines += [f"  {one_line(str(path))}" for path in paths[:SHOWN]]
-    if len(paths) > SHOWN or (isinstance(count, int) and count > len(paths) and paths):
-        rest = (count if isinstance(count, int) else len(paths)) - min(SHOWN, len(paths))
+    if len(paths) > SHOWN or (count is not None and count > len(paths) and paths):
+        rest = (count if count is not None else len(paths)) - min(SHOWN, len(paths))
         lines.append(f"  ... and {rest:,} more")
-    lines.append(f"  its log ({sized(log)}) and its record" if isinstance(log, int) else "  its log and its record")
+    lines.append(f"  its log ({sized(log)}) and its record" if log is not None else "  its log and its record")
     return lines
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.engine.job_talk import JobRefusedError, Talk
-from provision.errors import LinkLostError, StepFailedError, UnreachableError
+from provision.errors import InterruptedRunError, LinkLostError, StepFailedError, UnreachableError
 from provision.events import JobLaunched, LinkLost, Waiting
 from provision.jobs.answers import job_of
 
@@ -69,6 +69,12 @@ class Launcher:
         while True:
             try:
                 launched = self._asked(emit, stop)
+            except InterruptedRunError as error:
+                job = self._request["id"]
+                raise InterruptedRunError(
+                    f"stopped while job {job} was being launched: it may run there",
+                    hint=f"provision jobs    shows it; provision stop {job}",
+                ) from error
             except JobRefusedError as error:
                 if error.reason == "no-environment":
                     # Which host that is, only we know.

@@ -25,7 +25,7 @@ def job_of(value: Mapping[str, Any]) -> Job:
     record = value.get("job")
     if not isinstance(record, dict):
         raise JobMessageError("a job without a record")
-    return Job(record_of(record), state_of(value.get("state")), _count(value.get("log_bytes")) or 0)
+    return Job(record_of(record), state_of(value.get("state")), count_of(value.get("log_bytes")) or 0)
 
 
 def record_of(value: Mapping[str, Any]) -> JobRecord:
@@ -52,7 +52,7 @@ def record_of(value: Mapping[str, Any]) -> JobRecord:
         _text(value, "tree"),
         _optional(value, "snapshot"),
         _environment(value.get("environment")),
-        _count(value.get("gpus")),
+        count_of(value.get("gpus")),
         _text(value, "way"),
         time_of(value.get("submitted")) or 0.0,
         value,
@@ -67,7 +67,7 @@ def state_of(value: object) -> JobState:
     """
     if not isinstance(value, dict) or value.get("state") not in STATES:
         raise JobMessageError("a job in no state that there is")
-    code, gpus = _count(value.get("exit_code")), value.get("gpus")
+    code, gpus = count_of(value.get("exit_code")), value.get("gpus")
     return JobState(
         str(value["state"]),
         code if code is not None and code < 256 else None,  # noqa: PLR2004 - a byte
@@ -78,7 +78,7 @@ def state_of(value: object) -> JobState:
         time_of(value.get("ended")),
         tuple(one for one in gpus if isinstance(one, str)) if isinstance(gpus, list) else (),
         _waiting(value.get("waiting")),
-        _count(value.get("log_lost")) or 0,
+        count_of(value.get("log_lost")) or 0,
     )
 
 
@@ -93,7 +93,7 @@ def _environment(value: object) -> JobEnvironment | None:
 def _waiting(value: object) -> JobWaiting | None:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         return None
-    return JobWaiting(_count(value.get("ahead")) or 0, value["text"])
+    return JobWaiting(count_of(value.get("ahead")) or 0, value["text"])
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
@@ -116,6 +116,7 @@ def time_of(value: object) -> float | None:
     return float(value) if 0 <= value < LONGEST_TIME else None
 
 
-def _count(value: object) -> int | None:
+def count_of(value: object) -> int | None:
+    """Return a number of things or bytes that a host says; ``None`` where it is none that can be."""
     right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
     return value if right and isinstance(value, int) else None

@@ -44,6 +44,7 @@ INCLUDES: dict[str, tuple[str, ...]] = {
         "job_tell_state.py",
         "job_follow_log.py",
         "job_tell_samples.py",
+        "job_stop_processes.py",
         "job_tell_removal.py",
     ),
     "follow_job.py": ("job_folder.py", "job_tell_state.py", "job_follow_log.py"),

@@ -6,6 +6,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
+from provision.jobs.answers import count_of
 from provision.jobs.outcome import how_it_ended
 from provision.report.amounts import counted
 from provision.report.display import one_line
@@ -45,8 +46,8 @@ def _facts(job: Job, now: float | None, sizes: dict[str, Any]) -> Iterator[tuple
         yield "environment", f"{record.environment.name} {record.environment.generation}"
     yield "code", _code(raw)
     yield "folder", record.snapshot or f"{record.tree} (in place)"
-    made, size = sizes.get("made_files"), sizes.get("made_bytes")
-    if isinstance(made, int) and isinstance(size, int) and record.snapshot is not None:
+    made, size = count_of(sizes.get("made_files")), count_of(sizes.get("made_bytes"))
+    if made is not None and size is not None and record.snapshot is not None:
         pull = f" (provision pull {record.id})" if made else ""
         yield "made", f"{counted(made, 'file')}, {sized(size)}{pull}"
     yield (

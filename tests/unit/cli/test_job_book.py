@@ -80,3 +80,12 @@ def test_a_book_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
     note = JobBook(tmp_path / "file" / "jobs").remember(entry("abcdef", 1.0))
     assert note is not None
     assert "`provision jobs` finds the job all the same" in note
+
+
+def test_what_is_no_id_removes_no_file(workspace: Workspace, tmp_path: Path) -> None:
+    del workspace
+    (tmp_path / "package.json").write_text("{}")
+    JobBook.of_this_machine().remember(entry("abcdef", 1.0))
+    for word in (str(tmp_path / "package"), "../../../package"):
+        JobBook.of_this_machine().forget(word)
+    assert (tmp_path / "package.json").exists()

@@ -59,8 +59,8 @@ class Cards:
             try:
                 listed = self.process.communicate(timeout=ANSWERS)[0]
             except subprocess.TimeoutExpired:
+                # One that hangs in the driver does not even die: it is left alone.
                 self.process.kill()
-                self.process.communicate()
                 listed = b""
             self.known = cards_in(listed.decode("utf-8", "replace"))
             if self.known:

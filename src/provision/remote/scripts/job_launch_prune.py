@@ -12,6 +12,8 @@ PRINTED = ("log", "log.index", "gpu.csv")
 SPENT = ("reserve", "snapshot.list", "size")
 PRUNED = "pruned"
 """The empty file of a job that has nothing left to be pruned."""
+UNREAD = 300
+"""Seconds after which a job that has not begun is taken up by no client."""
 DAY = 86400
 FORSAKEN = DAY
 """Seconds after which nobody launches a job again whose launcher was killed before it was there."""
@@ -65,10 +67,17 @@ def ended_jobs(jobs, deadline):
                 continue
             state = end_of(folder, record, boot)
             if state is not None:
+                drop_unread(folder, record, boot)
                 yield float(state["ended"] or record["submitted"]), size_of(folder), folder, record
         except (OSError, ValueError, KeyError, TypeError):
             # A damaged one is left for a person to look at.
             continue
+
+
+def drop_unread(folder, record, boot):
+    """Remove the variables of a job that nobody begins any more: there are secrets among them."""
+    if record["boot_id"] != boot or uptime() > record["uptime"] + UNREAD:
+        remove_file(os.path.join(folder, "env"))
 
 
 def size_of(folder):

@@ -79,7 +79,6 @@ def ran(*words):
         said = process.communicate(timeout=PATIENCE)[0]
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
         return 124, "%s has not answered for %d s" % (words[0], PATIENCE)
     return process.returncode, said.decode("utf-8", "replace").strip()
 

@@ -1,6 +1,6 @@
 """The processes of a job, and their end: none other is ever signalled, also where a number has been given anew."""
 
-# A piece of stop_job.py: all pieces run in one namespace, and job_folder.py imports for them.
+# A piece of stop_job.py and tell_jobs.py: all pieces run in one namespace, and job_folder.py imports for them.
 
 PROC = "/proc"
 

@@ -20,12 +20,23 @@ def asked_smi(tree, *words):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
             preexec_fn=end_with_parent,
         )
     except OSError:
         return None
     tree.apart.add(process.pid)
     return process
+
+
+def kill_smi(process):
+    """End one that is not awaited any more, with what it may have started; nobody can tell when it is gone."""
+    if process.returncode is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+    process.stdout.close()
 
 
 def end_with_parent():
@@ -42,8 +53,6 @@ class Cards:
         self.signals = signals
         self.tree = tree
         self.cards = [one for one in record.get("cards") or [] if isinstance(one, dict) and one.get("uuid")]
-        self.held = []
-        """Descriptors of the locks; they close with the supervisor."""
         self.stuck = None
         """An nvidia-smi that was killed, and may hang in the driver nonetheless."""
 
@@ -68,7 +77,7 @@ class Cards:
         finally:
             for uuid, fd in locks.items():
                 if uuid in free:
-                    self.held.append(fd)
+                    # It stays open, and locked, as long as the supervisor lives.
                     self.sign(fd)
                 else:
                     os.close(fd)
@@ -115,7 +124,7 @@ class Cards:
             uuid: "nvidia-smi does not list it" for uuid in among if uuid not in there and not uuid.startswith("MIG")
         }
         for uuid, *used in memory:
-            if uuid in among and used and used[0].isdigit() and int(used[0]) >= USED:
+            if uuid in among and used and re.fullmatch("[0-9]{1,9}", used[0]) and int(used[0]) >= USED:
                 users[uuid] = "%s MiB in use" % used[0]
         for uuid, *process in apps:
             if uuid in among and process:
@@ -133,22 +142,18 @@ class Cards:
             with self.signals:
                 said = process.communicate(timeout=ANSWERS)[0]
         except subprocess.TimeoutExpired:
-            self.drop(process)
+            kill_smi(process)
+            self.stuck = process
             return None
         except WokenError:
-            self.drop(process)
+            kill_smi(process)
+            self.stuck = process
             raise
         self.tree.apart.discard(process.pid)
         if process.returncode:
             return None
         lines = said.decode("utf-8", "replace").splitlines()
         return [[field.strip() for field in line.split(",")] for line in lines if line.strip()]
-
-    def drop(self, process):
-        """End one that is not awaited any more; nobody can tell when it is gone."""
-        process.kill()
-        process.stdout.close()
-        self.stuck = process
 
     def waited_for(self, users):
         """Return in a few words who uses what."""

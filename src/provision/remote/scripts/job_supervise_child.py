@@ -92,7 +92,7 @@ class Child:
 
     def not_started(self, error):
         """Return what the end of a command is that could not be started."""
-        what, why = os.fsdecode(self.command[0]), error.strerror
+        what, why = os.fsdecode(self.command[0]), os.strerror(error.errno or 0)
         if not os.path.isdir(self.place):
             what, why = os.fsdecode(self.place), "the folder is not there any more"
         elif not os.access(self.place, os.X_OK):

@@ -39,8 +39,7 @@ class Samples:
         now = time.monotonic()
         if self.process is not None:
             if now >= self.asked + ANSWERS:
-                self.process.kill()
-                self.end(failed=True)
+                self.drop()
         elif self.failures < FAILURES and now >= self.due:
             age = now - self.began
             self.due = now + (OFTEN if age < HOUR else SELDOM if age < DAY else RARELY)
@@ -53,7 +52,9 @@ class Samples:
         """Take what it answers."""
         piece = os.read(self.fd, TAKEN)
         self.said += piece
-        if not piece or len(self.said) > LONGEST:
+        if len(self.said) > LONGEST:
+            self.drop()
+        elif not piece:
             self.end(failed=not self.kept())
 
     def kept(self):
@@ -70,21 +71,24 @@ class Samples:
     def end(self, failed):
         self.failures = self.failures + 1 if failed else 0
         self.process.stdout.close()
-        self.reaped(self.process.pid)
+        # Its end is taken with that of all other children.
+        self.process.returncode = 0
         self.process = None
 
+    def drop(self):
+        kill_smi(self.process)
+        self.end(failed=True)
+
     def reaped(self, pid):
-        """Signal it no more: its end is taken with that of all other children."""
+        """Signal it no more."""
         if self.process is not None and self.process.pid == pid:
             self.process.returncode = 0
 
     def stop(self):
         """Ask no more."""
-        self.failures = FAILURES
         if self.process is not None:
-            self.process.kill()
-            self.end(failed=True)
-            self.failures = FAILURES
+            self.drop()
+        self.failures = FAILURES
 
 
 def append_whole(path, data):

@@ -150,6 +150,10 @@ def remove(request):
     if running or fd is False:
         name = os.path.basename(folder)
         raise JobError("running", "job %s has not ended" % name, "stop it first: provision stop %s" % name)
+    if record is not None and Processes(record).left():
+        name = os.path.basename(folder)
+        message = "processes of job %s are still there, without what watched over them" % name
+        raise JobError("running", message, "end them first: provision stop %s" % name)
     if record is not None and record.get("snapshot") is not None:
         above = snapshots(record)
         if above is not None:

@@ -96,6 +96,8 @@ class Launch:
         )
         record = described(record, first, self.notes)
         write_json(hold.draft, "job.json", record, lasting=True)
+        # Last: the secrets in it lie there no longer than until the supervisor reads them.
+        write_whole(hold.draft, "env", json.dumps(variables(request, self.environment)).encode())
         # A job that is there is begun, whatever becomes of the connection.
         heed_no_signals()
         hold.finish()
@@ -104,7 +106,6 @@ class Launch:
     def write_files(self):
         """Write what stands beside the record; return the digest of the difference to the commit."""
         draft, diff = self.hold.draft, self.request["diff"]
-        write_whole(draft, "env", json.dumps(variables(self.request, self.environment)).encode())
         write_whole(draft, "alive", b"")
         # No zeros: a file system that compresses would give no room free for them.
         write_whole(draft, "reserve", os.urandom(RESERVE))

@@ -37,6 +37,7 @@ class Stop:
             self.wait_for_supervisor()
         if not self.is_watched():
             self.end_leftovers()
+            self.drop_variables()
         self.look()
         self.say(b"J", {"state": self.state, "was": self.was, "ended": self.processes.ended()})
 
@@ -98,6 +99,14 @@ class Stop:
             # Again and again: some may be starting others.
             self.wait_for(lambda: not self.send(signal.SIGKILL), KILLED)
         stop_unit(self.record, self.grace + UNIT)
+
+    def drop_variables(self):
+        """Remove what the command was to be started with: nobody starts it any more."""
+        try:
+            os.unlink(os.path.join(self.folder, "env"))
+        except OSError:
+            # Its supervisor has read it, as nearly always.
+            pass
 
     def send(self, number):
         """Signal all that are left; return whether there were any."""

@@ -58,8 +58,9 @@ class Supervisor:
             self.await_turn()
         why = self.ends()
         if why is not None:
+            self.started = None
             return self.stopped(why)
-        self.started = time.time()
+        self.started = self.started or time.time()
         self.tell("running")
         self.samples = Samples(self.folder, self.record, self.uuids)
         try:
@@ -84,12 +85,13 @@ class Supervisor:
         try:
             count = self.record["gpus"]
             self.uuids = queue.turn(count, cards, self.signals, self.ends, lambda what: self.tell("queued", what))
+            # Before those behind come: jobs begin in the order of the row.
+            self.started = time.time()
         finally:
             queue.leave()
-            self.cards = cards
 
     def watch(self):
-        """Watch over the command until it ends; return why it is to be ended, or nothing where it has done so itself."""
+        """Watch over the command until it ends; return why it is to be ended, or nothing where it ended by itself."""
         limit = self.record["max_time"]
         look = time.monotonic()
         deadline = None if limit is None else look + limit
