@@ -13,6 +13,7 @@ from provision.cli.pull_screen import Screen
 from provision.events import HostEvent, JobLaunched, LinkLost, Note, Synced, SyncPlanned, SyncProgress, Waiting
 from provision.jobs.outcome import exit_code, how_it_ended
 from provision.report.display import one_line, shortened
+from provision.report.duration import after
 from provision.report.exit_code import INTERRUPTED, host_code
 from provision.report.fold import Report
 from provision.report.link_text import link_lost
@@ -152,7 +153,7 @@ class JobScreen:
         elif self._state is not None and self._job is not None:
             text = how_it_ended(self._state)
             colour = self._style.green if self._state.exit_code == 0 else self._style.red
-            yield f"job {self._id()} {colour(one_line(text))}"
+            yield f"job {self._id()} {colour(one_line(text))}{after(self._state.started, self._state.ended)}"
         else:
             yield f"{name}: {self._style.outcome(host.outcome, host.outcome.value)}"
             yield from (f"  {line}" for line in failure_lines(host, self._style, verbose=self._asked.verbose))

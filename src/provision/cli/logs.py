@@ -17,6 +17,7 @@ from provision.cli.workspace import Workspace
 from provision.errors import UsageError
 from provision.jobs.outcome import exit_code, how_it_ended
 from provision.report.display import one_line
+from provision.report.duration import after
 from provision.report.link_text import link_lost
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def main(name: str, argv: list[str]) -> int:
         return code
     if not asked.follow:
         return 0
-    hosts.says(f"job {named.id} {one_line(how_it_ended(state))}")
+    hosts.says(f"job {named.id} {one_line(how_it_ended(state))}{after(state.started, state.ended)}")
     return exit_code(state)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from provision.jobs.outcome import exit_code, how_it_ended, number_of
 from provision.model.job import JobState
+from provision.report.duration import after
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,10 @@ def test_each_end_has_its_code_and_its_words(state: JobState, code: int, words: 
 @pytest.mark.parametrize(("name", "number"), [("KILL", 9), ("TERM", 15), ("64", 64), ("999", 0), ("_DFL", 0), ("", 0)])
 def test_names_of_signals(name: str, number: int) -> None:
     assert number_of(name) == number
+
+
+@pytest.mark.parametrize(("started", "ended", "text"), [(1.0, 4.0, " after 3.0 s"), (None, 4.0, ""), (1.0, None, "")])
+def test_how_long_it_took_stands_behind_where_it_is_known(
+    started: float | None, ended: float | None, text: str
+) -> None:
+    assert after(started, ended) == text

@@ -70,7 +70,8 @@ class Cards:
     def check(self, gpus):
         count = len(self.get())
         if count < gpus:
-            message = "the job needs %d GPUs, and this host has %s" % (gpus, count or "none that `nvidia-smi -L` lists")
+            needs = "a GPU" if gpus == 1 else "%d GPUs" % gpus
+            message = "the job needs %s, and this host has %s" % (needs, count or "none that `nvidia-smi -L` lists")
             raise JobError("gpus", message, "ask for fewer, or for another host")
 
 

@@ -443,7 +443,7 @@ def serve(out, request):
     if not seen:
         raise RefusedError("missing", "no such file or folder: {}".format(shown(absolute(path, root))))
     if not listing.count:
-        raise RefusedError("missing", "nothing but what it was started with is there: the job has made no files")
+        raise RefusedError("unmade", "the job has made no files: nothing but what it was started with is there")
     listing.give()
     out.json(b"Z", {"entries": listing.count, "bytes": listing.bytes})
     sender = Sender(out, listing.files, coder)
