@@ -37,6 +37,7 @@ def test_a_relative_path_stands_below_the_project_s_folder_there(lab: Lab, lapto
 
 
 def test_a_word_without_a_colon_is_a_job_that_nobody_knows(laptop: Laptop) -> None:
+    inventory(laptop)
     answer = laptop.type("pull", "j-1234")
     assert answer.code == 2, answer
     assert "HOST:PATH" in answer.err
