@@ -19,7 +19,7 @@ demo: $(STAMP) ## run the main job for real, on a host of our own on this machin
 test: $(STAMP) ## everything, at reduced sizes
 	sh .ci/packages
 	$(MAKE) check
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 soak: $(STAMP) ## everything, at full sizes
 	sh .ci/packages

@@ -229,8 +229,8 @@ def test_without_a_checksum_nothing_is_put_together_from_two_servers(net: Net, t
     "fault",
     [
         pytest.param(Fault(stall_at=1000), id="stalls for ever"),
-        pytest.param(Fault(stall_at=0), id="never begins"),
-        pytest.param(Fault(drip=0.05), id="drips"),
+        pytest.param(Fault(stall_at=0), id="never begins", marks=pytest.mark.soak),
+        pytest.param(Fault(drip=0.05), id="drips", marks=pytest.mark.soak),
     ],
 )
 def test_a_server_that_hardly_sends_is_given_up_and_resumed(net: Net, host: LabHost, fault: Fault) -> None:

@@ -102,7 +102,16 @@ def test_connections_that_are_reset_again_and_again_only_cost_time(
 
 
 @pytest.mark.parametrize(
-    "step", ["download ", "install Miniconda", "check ", "build ", "read back ", "import what ", "make "]
+    "step",
+    [
+        "download ",
+        "install Miniconda",
+        pytest.param("check ", marks=pytest.mark.soak),
+        "build ",
+        pytest.param("read back ", marks=pytest.mark.soak),
+        "import what ",
+        pytest.param("make ", marks=pytest.mark.soak),
+    ],
 )
 def test_a_reset_at_each_kind_of_step_is_survived_by_the_same_run(
     lab: Lab, laptop: Laptop, typed: Callable[..., Typed], step: str

@@ -163,7 +163,7 @@ def test_a_link_that_is_cut_at_any_byte_leaves_the_old_tree_or_the_new_one(
     assert answer.code == 0, answer
     total = int(tally.read_text().split()[0 if way == "up" else 1])
     chance = random.Random(f"{site.seed}{way}")
-    for at in sorted(chance.sample(range(total), size(2, 25))):
+    for at in sorted(chance.sample(range(total), size(1, 25))):
         inventory(site.desk, site.host)
         site.again()
         through_the_cutter(site, way, at, tally)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.lab, pytest.mark.systemd, pytest.mark.timeout(600)]
 
+IN_SOAK_EVERYWHERE = pytest.mark.parametrize(
+    "any_place", [pytest.param("plain", marks=pytest.mark.soak), "systemd"], indirect=True
+)
+"""The long ones run on one kind of host, the stricter one; on both in soak."""
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/char-model/train.py"
 NOISY = script(
     "import hashlib, os, sys, time",
@@ -48,6 +52,7 @@ def wanted(place: Place, job: str) -> str:
     return place.read(f"{snapshot}/digest").decode()
 
 
+@IN_SOAK_EVERYWHERE
 def test_a_cut_link_costs_no_byte_and_no_byte_comes_twice(any_place: Place, size: Size) -> None:
     place = any_place
     process = place.start(*noisy(place, size(8.0, 30.0)))
@@ -149,6 +154,7 @@ def test_a_stopped_job_leaves_no_process_behind(any_place: Place, text: str) -> 
     assert left == [], (before, left)
 
 
+@IN_SOAK_EVERYWHERE
 def test_the_example_trains_through_a_cut_link_and_the_laptop_s_death(any_place: Place, size: Size) -> None:
     (any_place.project / "train.py").write_bytes(EXAMPLE.read_bytes())
     seconds = size(8, 30)

@@ -134,7 +134,15 @@ def with_peak(desk: Desk, *words: str) -> tuple[Answer, int]:
 
 @pytest.mark.parametrize(
     "answer",
-    [silent, endless_line, endless_lines, drip, stops_in_the_handshake, nonsense, web],
+    [
+        silent,
+        endless_line,
+        endless_lines,
+        pytest.param(drip, marks=pytest.mark.soak),
+        pytest.param(stops_in_the_handshake, marks=pytest.mark.soak),
+        nonsense,
+        web,
+    ],
     ids=lambda f: f.__name__,
 )
 @pytest.mark.timeout(150)
