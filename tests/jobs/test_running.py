@@ -115,6 +115,25 @@ def test_a_command_that_is_not_there_is_told_in_one_line(place: Place) -> None:
     answer = place.run("--", "no-such-program", "x")
     assert answer.code == 127, answer
     assert "no-such-program" in answer.err
+    assert "no conda environment" in answer.err, "it is said what the command may have been looked for in"
+    assert "provision up box" in answer.err
+
+
+def test_of_two_jobs_with_one_name_the_newer_one_is_meant_and_that_is_said(place: Place) -> None:
+    first = place.detached("echo first", "--name", "baseline")
+    answer = place.shell("echo second", "--name", "baseline")
+    assert answer.code == 0, answer
+    assert f"'baseline' means this job from now on; the one before is {first}" in answer.err
+    assert place.desk.type("logs", "baseline").out == "second\n"
+    assert place.desk.type("logs", first).out == "first\n"
+
+
+def test_a_misspelt_word_behind_jobs_gets_the_one_that_was_meant(place: Place) -> None:
+    answer = place.desk.type("jobs", "shw", "last")
+    assert (answer.code, "did you mean 'show'?" in answer.err) == (2, True), answer
+    place.shell("true", "--name", "baseline")
+    answer = place.desk.type("jobs", "baseline")
+    assert (answer.code, "provision jobs show baseline" in answer.err) == (2, True), answer
 
 
 def test_variables_reach_the_job(place: Place) -> None:

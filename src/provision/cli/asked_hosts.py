@@ -1,4 +1,4 @@
-"""Asks hosts about jobs: many at once, each over a connection of its own."""
+"""Asks hosts something: many at once, each over a connection of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORKS = 32
 """Hosts that are asked at once."""
 
 
-class JobHosts(Generic[T]):
+class AskedHosts(Generic[T]):
     """What some hosts said, and which of them could not be asked."""
 
     def __init__(self, name: str, argv: list[str], asked: argparse.Namespace, workspace: Workspace) -> None:

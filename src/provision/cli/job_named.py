@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provision.cli.asked_hosts import AskedHosts
 from provision.cli.job_book import JobBook
-from provision.cli.job_hosts import JobHosts
 from provision.engine.job_ask import ask
 from provision.errors import UnreachableError, UsageError
 from provision.jobs.ids import ID, may_be_id
@@ -84,7 +84,7 @@ def find_job(name: str, word: str, workspace: Workspace, asked: argparse.Namespa
     if not rest:
         raise UsageError(f"'{one_line(word[:60])}' names no job", hint="provision jobs    shows those of all hosts")
     hosts = (workspace.host(host),) if colon else tuple(map(workspace.host, workspace.inventory.hosts))
-    asking: JobHosts[list[Any]] = JobHosts(name, [word], asked, workspace)
+    asking: AskedHosts[list[Any]] = AskedHosts(name, [word], asked, workspace)
 
     def listed(link: Link, one: Host, emit: Emit) -> list[Any]:
         jobs = ask(link, one, {"what": "list"}, emit, asking.stop).get("jobs")

@@ -156,6 +156,7 @@ class JobRun:
             self._stop.between_steps()
             tree_id = self._synced(link, tree, emit)
             request = self._request(tree, tree_id)
+            self._tell_namesake(emit)
             note = self._book.remember(self._entry())
             if note is not None:
                 emit(Note(note))
@@ -219,6 +220,12 @@ class JobRun:
             "keep": {"days": KEEP_DAYS, "gib": KEEP_GIB},
             "driver": None,
         }
+
+    def _tell_namesake(self, emit: Emit) -> None:
+        name = self._asked.name
+        before = next((one for one in self._book.entries() if name is not None and one.name == name), None)
+        if before is not None:
+            emit(Note(f"'{name}' means this job from now on; the one before is {before.id}"))
 
     def _entry(self) -> Entry:
         project = self._tree.project

@@ -154,6 +154,9 @@ class JobScreen:
             text = how_it_ended(self._state)
             colour = self._style.green if self._state.exit_code == 0 else self._style.red
             yield f"job {self._id()} {colour(one_line(text))}{after(self._state.started, self._state.ended)}"
+            if self._state.reason == "not-started" and self._job.record.environment is None:
+                yield "  -> the job had no conda environment: the project has no environment.yml. Write one, and"
+                yield f"     provision up {one_line(self._name)}, or name a program that the host itself has (python3)"
         else:
             yield f"{name}: {self._style.outcome(host.outcome, host.outcome.value)}"
             yield from (f"  {line}" for line in failure_lines(host, self._style, verbose=self._asked.verbose))

@@ -8,12 +8,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
-from provision.cli.job_hosts import JobHosts
+from provision.cli.asked_hosts import AskedHosts
+from provision.cli.job_named import known_job
 from provision.cli.workspace import Workspace
+from provision.decode.near import suggestion
 from provision.engine.job_ask import ask
 from provision.engine.job_talk import understood
 from provision.errors import UsageError
 from provision.jobs.listing import Listed, listed_of
+from provision.report.display import one_line
 from provision.report.job_table import document, table
 from provision.report.style import style_for
 
@@ -52,8 +55,8 @@ def main(name: str, argv: list[str]) -> int:
         return remove(f"{name} rm", argv[1:])
     asked = _parse(name, argv)
     workspace = Workspace.open(asked.inventory)
-    hosts = workspace.select(asked.hosts or ["all"])
-    asking: JobHosts[Listed] = JobHosts(name, argv, asked, workspace)
+    hosts = _hosts(asked.hosts, workspace)
+    asking: AskedHosts[Listed] = AskedHosts(name, argv, asked, workspace)
     wanted: dict[str, Any] = {"what": "list", **({} if asked.all else {"ended_within": WEEK})}
 
     def work(link: Link, host: Host, emit: Emit) -> Listed:
@@ -74,6 +77,20 @@ def main(name: str, argv: list[str]) -> int:
             print(line)
     asking.complain()
     return code
+
+
+def _hosts(words: list[str], workspace: Workspace) -> tuple[Host, ...]:
+    try:
+        return workspace.select(words or ["all"])
+    except UsageError as error:
+        meant = suggestion(words[0], ("show", "rm")) if words else ""
+        if meant:
+            raise UsageError(f"there is no `provision jobs {one_line(words[0])}`{meant}", hint=error.hint) from None
+        if words and known_job(words[0], workspace) is not None:
+            raise UsageError(
+                f"'{one_line(words[0])}' is a job, and `jobs` takes hosts", hint=f"provision jobs show {words[0]}"
+            ) from None
+        raise
 
 
 def _parse(name: str, argv: list[str]) -> argparse.Namespace:

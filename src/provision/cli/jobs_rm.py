@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
+from provision.cli.asked_hosts import AskedHosts
 from provision.cli.job_book import JobBook
-from provision.cli.job_hosts import JobHosts
 from provision.cli.job_named import find_job
 from provision.cli.workspace import Workspace
 from provision.engine.job_ask import ask
@@ -55,7 +55,7 @@ def main(name: str, argv: list[str]) -> int:
 
 
 def _removed(named: Named, argv: list[str], asked: argparse.Namespace, workspace: Workspace) -> tuple[int, bool]:
-    looking: JobHosts[dict[str, Any]] = JobHosts("jobs", argv, asked, workspace)
+    looking: AskedHosts[dict[str, Any]] = AskedHosts("jobs", argv, asked, workspace)
 
     def look(link: Link, host: Host, emit: Emit) -> dict[str, Any]:
         return ask(link, host, {"what": "removal", "id": named.id}, emit, looking.stop)
@@ -68,7 +68,7 @@ def _removed(named: Named, argv: list[str], asked: argparse.Namespace, workspace
         print(line, file=sys.stderr)
     if not asked.yes and not _agreed(named):
         return 2, False
-    removing: JobHosts[bool] = JobHosts("jobs", argv, asked, workspace)
+    removing: AskedHosts[bool] = AskedHosts("jobs", argv, asked, workspace)
 
     def remove(link: Link, host: Host, emit: Emit) -> bool:
         try:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
-from provision.cli.job_hosts import JobHosts
+from provision.cli.asked_hosts import AskedHosts
 from provision.cli.job_named import find_job
 from provision.cli.log_screen import Harmless
 from provision.cli.workspace import Workspace
@@ -45,7 +45,7 @@ def main(name: str, argv: list[str]) -> int:
     asked = _parse(name, argv)
     workspace = Workspace.open(asked.inventory)
     named = find_job("jobs", asked.job, workspace, asked)
-    hosts: JobHosts[tuple[Job, dict[str, Any]]] = JobHosts("jobs", argv, asked, workspace)
+    hosts: AskedHosts[tuple[Job, dict[str, Any]]] = AskedHosts("jobs", argv, asked, workspace)
     request = {"what": "show", "id": named.id, "lines": asked.lines, "points": POINTS}
 
     def work(link: Link, host: Host, emit: Emit) -> tuple[Job, dict[str, Any]]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from provision.cli import options
-from provision.cli.job_hosts import JobHosts
+from provision.cli.asked_hosts import AskedHosts
 from provision.cli.job_named import find_job
 from provision.cli.log_screen import LogScreen, UnreadError
 from provision.cli.run import span
@@ -46,7 +46,7 @@ def main(name: str, argv: list[str]) -> int:
     tail, since = _lines(asked.tail), _ago(asked.since)
     workspace = Workspace.open(asked.inventory)
     named = find_job(name, asked.job, workspace, asked)
-    hosts: JobHosts[JobState] = JobHosts(name, argv, asked, workspace)
+    hosts: AskedHosts[JobState] = AskedHosts(name, argv, asked, workspace)
     shown = LogScreen(sys.stdout.buffer, sys.stderr.buffer)
     waited = [""]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.cli.job_hosts import JobHosts
+from provision.cli.asked_hosts import AskedHosts
 from provision.cli.job_named import LAST, Named, find_job, known_job
 from provision.engine.job_ask import ask
 from provision.engine.job_talk import understood
@@ -62,7 +62,7 @@ def job_place(text: str, workspace: Workspace, asked: argparse.Namespace) -> Job
 
 
 def _asked(named: Named, workspace: Workspace, asked: argparse.Namespace) -> Job:
-    hosts: JobHosts[Job] = JobHosts("pull", [named.id], asked, workspace)
+    hosts: AskedHosts[Job] = AskedHosts("pull", [named.id], asked, workspace)
     request: dict[str, Any] = {"what": "show", "id": named.id, "lines": 0, "points": 0}
 
     def work(link: Link, host: Host, emit: Emit) -> Job:

@@ -73,7 +73,9 @@ def _words(name: str) -> argparse.ArgumentParser:
     words.add_argument("host", nargs="?", metavar="HOST", help="one host; none: the default host")
     options.add_inventory(words)
     words.add_argument("-d", "--detach", action="store_true", help="do not follow it: print its id and end")
-    words.add_argument("--name", type=_name, help="a name for it, besides its id")
+    words.add_argument(
+        "--name", type=_name, help="a name for it, besides its id; of several with one, the newest is meant"
+    )
     words.add_argument("--gpus", type=_gpus, metavar="N", help="wait for N free GPUs, and see these alone (0: none)")
     words.add_argument("--max-time", type=span, metavar="TIME", help="stop it after so long: 90s, 30m, 8h, 2d")
     words.add_argument(

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
-from provision.cli.job_hosts import JobHosts
+from provision.cli.asked_hosts import AskedHosts
 from provision.cli.job_named import find_job
 from provision.cli.run import span
 from provision.cli.whoami import whoami
@@ -44,7 +44,7 @@ def main(name: str, argv: list[str]) -> int:
     codes: list[int] = []
     shown: list[dict[str, Any]] = []
     for one in named:
-        hosts: JobHosts[tuple[str, JobState]] = JobHosts(name, argv, asked, workspace)
+        hosts: AskedHosts[tuple[str, JobState]] = AskedHosts(name, argv, asked, workspace)
         request = {"id": one.id, "grace": asked.grace, "by": whoami()}
 
         def work(
@@ -52,7 +52,7 @@ def main(name: str, argv: list[str]) -> int:
             host: Host,
             emit: Emit,
             request: dict[str, Any] = request,
-            hosts: JobHosts[tuple[str, JobState]] = hosts,
+            hosts: AskedHosts[tuple[str, JobState]] = hosts,
         ) -> tuple[str, JobState]:
             answer = stop_job(link, host, request, emit, hosts.stop)
             with understood():

@@ -231,6 +231,9 @@ def write_end(folder, end):
     """Write how a job ended; the room that was kept is enough, but for what others take of it."""
     deadline = time.monotonic() + HOPELESS
     while not write_spared(folder, "end.json", end, lasting=True) and time.monotonic() < deadline:
+        if not os.path.isdir(folder):
+            # Somebody removed it: there is nothing left to write to.
+            return
         time.sleep(AGAIN)
 
 
