@@ -29,6 +29,15 @@ class CondaPackage:
     missing_examples: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     """Python distributions whose metadata the package brought, as their folders are named."""
+    subdir: str | None = None
+    """``noarch``, ``linux-64``..."""
+    url: str | None = None
+    """Where its archive came from."""
+    md5: str | None = None
+    sha256: str | None = None
+    """Of its archive."""
+    asked: tuple[str, ...] = ()
+    """Specifications by which somebody asked for it; none: another package needs it."""
 
     @property
     def shown(self) -> str:
@@ -49,6 +58,8 @@ class PipPackage:
     """Where it came from, when it was no index."""
     editable: bool = False
     commit: str | None = None
+    requested: bool = False
+    """Whether somebody asked pip for it; else another distribution needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,11 @@ def _conda(record: dict[str, Any]) -> CondaPackage:
         missing=_number(record, "missing"),
         missing_examples=_texts(record, "missing_examples"),
         distributions=_texts(record, "distributions"),
+        subdir=_optional(record, "subdir"),
+        url=_optional(record, "url"),
+        md5=_optional(record, "md5"),
+        sha256=_optional(record, "sha256"),
+        asked=_texts(record, "asked"),
     )
 
 
@@ -117,6 +133,7 @@ def _pip(record: dict[str, Any]) -> PipPackage:
         direct_url=_optional(record, "direct_url"),
         editable=record.get("editable") is True,
         commit=_optional(record, "commit"),
+        requested=record.get("requested") is True,
     )
 
 

@@ -56,6 +56,9 @@ def conda_packages(prefix, deadline, problems):
                 "build_number": record.get("build_number"),
                 "channel": str(record.get("channel") or record.get("schannel") or "") or None,
             }
+            for key in ("subdir", "url", "md5", "sha256"):
+                package[key] = record[key] if isinstance(record.get(key), str) and record[key] else None
+            package["asked"] = asked_for(record)
             files = [name for name in record.get("files") or [] if isinstance(name, str)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             problems.append("{}: {!r}".format(os.path.basename(path), error))
@@ -64,6 +67,12 @@ def conda_packages(prefix, deadline, problems):
         package["distributions"] = sorted(filter(None, map(distribution_in, files)))
         package["missing"], package["missing_examples"] = missing_files(prefix, files, deadline)
         yield package
+
+
+def asked_for(record):
+    """Return the specifications by which somebody asked for the package itself; none: another one needs it."""
+    asked = record.get("requested_specs") or [record.get("requested_spec")]
+    return [text for text in asked if isinstance(text, str) and text and text != "None"]
 
 
 def missing_files(prefix, files, deadline):
@@ -120,6 +129,7 @@ def distribution(path):
                 fields.setdefault(key.strip().lower(), value.strip())
     record = {"kind": "pip", "name": fields["name"], "version": fields["version"]}
     record["installer"] = first_line(os.path.join(path, "INSTALLER"))
+    record["requested"] = os.path.exists(os.path.join(path, "REQUESTED"))
     origin = first_line(os.path.join(path, "direct_url.json"), 65536)
     if origin:
         address = json.loads(origin)
