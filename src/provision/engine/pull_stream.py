@@ -27,7 +27,7 @@ HINTS = {
     "many": "pull a part of it, or --yes for ten times as many",
     "closed": "its owner can let you in, or another login can read it (`user` in hosts.yaml)",
     "unmade": "what it wrote into linked folders (data/, persist:) is in the project's own: provision pull HOST:PATH",
-    "missing": "HOST:PATH is below the project's folder there (~/ is the home, / the root), JOB:PATH below its snapshot",
+    "missing": "HOST:PATH is below the project's folder there (~/: the home, /: the root), JOB:PATH below its snapshot",
 }
 
 

@@ -5,7 +5,7 @@ Reads ``conda-meta`` and site-packages; runs nothing of the prefix. The last lin
 """
 
 # Text for an interpreter of the host, as old as 3.6 and given with -c: no module of the package.
-# ruff: noqa: PTH100, PTH113, PTH118, PTH119, PTH123, PTH207, PTH208
+# ruff: noqa: PTH100, PTH110, PTH113, PTH118, PTH119, PTH123, PTH207, PTH208
 
 import glob
 import json
