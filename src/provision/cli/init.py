@@ -1,4 +1,4 @@
-"""The command `init`: hosts.yaml, and an environment.yml from requirements.txt, neither ever over another."""
+"""The command `init`: hosts.yaml, environment.yml, requirements.txt and the venv, none ever over another."""
 
 from __future__ import annotations
 
@@ -27,12 +27,19 @@ ENVIRONMENT = "environment.yml"
 DESCRIPTION = """\
 Write hosts.yaml: from aliases of your ssh_config, from the ssh command that a provider's console shows, or by asking.
 Where there is a requirements.txt and no environment.yml, write that too. What is there already is left as it is.
+
+With --venv, --from or --to-requirements it does that alone. The rule: venv for light local work, conda for CUDA and
+system libraries; so --from puts CUDA, MKL, compilers and ffmpeg into conda's list and leaves the rest to pip, and
+--to-requirements leaves out what only conda has. Comments are kept.
 """
 EXAMPLES = """\
   provision init                                            asks, on a terminal
   provision init --from-ssh gpu-box bastion                 hosts of your ~/.ssh/config
   provision init --ssh 'ssh -p 31893 root@connect.example' --name gpu-box
   provision init ~/projects/mymodel --from-ssh gpu-box
+  provision init --venv --python 3.11                       .venv, with what requirements.txt asks for
+  provision init --from requirements.txt                    environment.yml; beside it where there is one
+  provision init --to-requirements --force                  requirements.txt, over the old one; shows the difference
 """
 THREE_WAYS = """\
 provision init --from-ssh ALIAS...                       hosts of your ~/.ssh/config
@@ -46,6 +53,8 @@ def main(name: str, argv: list[str]) -> int:
     folder = Path(asked.folder or ".").expanduser()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: not a folder")
+    if asked.venv or asked.source is not None or asked.to_requirements:
+        return _one_thing(asked, folder)
     existing = _existing_inventory(folder, above=asked.folder is None)
     # Everything is read and asked before anything is written: who gives up half-way leaves nothing behind.
     hosts = _wanted(asked, existing)
@@ -74,10 +83,53 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words.add_argument(
         "--name", metavar="NAME", help=f"what --ssh's host is called (default {new_inventory.PLAIN_NAME})"
     )
+    words.add_argument("--venv", action="store_true", help="make .venv, or install what it lacks of requirements.txt")
+    words.add_argument(
+        "--python", metavar="VERSION|PATH", help="the Python of --venv (default: as environment.yml asks)"
+    )
+    words.add_argument("--from", dest="source", metavar="FILE", help="write environment.yml from a requirements file")
+    words.add_argument("--to-requirements", action="store_true", help="write requirements.txt from environment.yml")
+    words.add_argument(
+        "--force",
+        action="store_true",
+        help="with those two: write over the file that is there, and show the difference",
+    )
     asked = words.parse_args(argv)
     if asked.name is not None and asked.ssh is None:
         raise UsageError("--name is for the host of --ssh", hint="an alias keeps its own name")
+    _check(asked)
     return asked
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Refuse words that do not go together."""
+    chosen = {
+        "--venv": asked.venv,
+        "--from": asked.source is not None,
+        "--to-requirements": asked.to_requirements,
+        "--from-ssh": bool(asked.from_ssh),
+        "--ssh": asked.ssh is not None,
+    }
+    said = [name for name, given in chosen.items() if given]
+    if len(said) > 1 and said[0] not in {"--from-ssh", "--ssh"}:
+        raise UsageError(f"{said[0]} does that alone, and {said[1]} is another thing", hint="one after the other")
+    if asked.python is not None and not asked.venv:
+        raise UsageError("--python is for --venv")
+    if asked.force and asked.source is None and not asked.to_requirements:
+        raise UsageError("--force is for --from and --to-requirements")
+
+
+def _one_thing(asked: argparse.Namespace, folder: Path) -> int:
+    # Imported here: who wants a hosts.yaml needs none of it.
+    if asked.venv:
+        from provision.cli.init_venv import make_venv
+
+        return make_venv(folder, asked.python)
+    from provision.cli import init_requirements
+
+    if asked.to_requirements:
+        return init_requirements.to_requirements(folder, force=asked.force)
+    return init_requirements.to_environment(Path(asked.source).expanduser(), folder, force=asked.force)
 
 
 def _existing_inventory(folder: Path, *, above: bool) -> Path | None:

@@ -1,0 +1,1 @@
+"""The project's local venv, read without running anything of it, and judged against its files and hosts."""
