@@ -29,6 +29,7 @@ def laptop(lab: Lab, channel: Channel, installers: Installers, tmp_path: Path) -
     installer = installers["26.7.1"]
     served = tmp_path / "served"
     shutil.copytree(channel.path, served, copy_function=os.link)
+    shutil.copytree(channel.simple, served / "simple", copy_function=os.link)
     os.link(installer.path, served / installer.path.name)
     laptop = Laptop(tmp_path / "home", lab.serve(served), installer)
     laptop.playbook({"environment": {}})

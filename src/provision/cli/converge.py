@@ -22,6 +22,7 @@ EXAMPLES = {
     ),
     "verify": (
         "  provision verify gpu-box\n  provision verify all --json\n"
+        "  provision verify all --drift       also what was changed by hand; exit with 7 where something was\n"
         "  provision verify --explain GPU-DRIVER-OLD     what a finding means and what to do\n"
     ),
 }
@@ -44,10 +45,17 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     options.add_hosts(words)
     options.add_inventory(words)
     words.add_argument("-p", "--playbook", metavar="NAME|FILE", help="instead of the hosts' own")
+    if name in {"plan", "up"}:
+        words.add_argument("--frozen", action="store_true", help="build from fresh locks alone, or not at all")
     if name == "plan":
         words.add_argument("--exit-code", action="store_true", help="exit with 7 when changes are pending")
+    if name in {"plan", "up"}:
+        words.add_argument(
+            "--keep-drift", action="store_true", help="leave an environment that was changed by hand as it is"
+        )
     if name == "up":
         words.add_argument("--dry-run", action="store_true", help="the same as `provision plan`")
+        words.add_argument("--bundle", metavar="FILE", help="take all packages from this file (see `env bundle`)")
         words.add_argument("--wait", action="store_true", help="wait for another run that holds the host")
         words.add_argument(
             "--build-anyway",
@@ -55,6 +63,12 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
             help="build although environment.yml asks for a CUDA that this driver or card does not serve",
         )
     if name == "verify":
+        words.add_argument(
+            "--drift",
+            action="store_true",
+            help="also compare environments with their builds, and the system with that of the last `up`; exit with 7"
+            " where something was changed",
+        )
         words.add_argument(
             "--explain", metavar="CODE", help="print what a finding or a known pitfall means, and no more"
         )

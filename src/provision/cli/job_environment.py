@@ -49,7 +49,7 @@ def age(task: EnvironmentTask, marker: Mapping[str, Any]) -> tuple[str, str] | N
     from provision.environment.digest import digest
     from provision.playbook.tasks.environment.request import NO_CUDA, PLATFORMS
 
-    built, kind = marker.get("digest"), marker.get("variant")
+    built, kind = marker.get("asked", marker.get("digest")), marker.get("variant")
     variant = next((one for one in task.variants if one.kind == kind), None)
     if not isinstance(built, str) or variant is None:
         return None

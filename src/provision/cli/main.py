@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("logs", "print what a job has printed, and follow it"),
     "stop": ("stop_job", "end a job with everything that it started"),
     "pull": ("pull", "bring files of a host here"),
+    "env": ("env", "environments: lock them, compare, export and migrate them"),
+    "doctor": ("doctor", "judge this machine and its venv against what the hosts have"),
     "ssh": ("ssh", "open a shell on a host"),
     "exec": ("exec", "run a command on many hosts"),
     "trust": ("trust", "accept a host's new key"),
@@ -40,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: its module below provision.cli, and one line of help."""
 
-LATER = ("env", "schedule", "history", "doctor")
+LATER = ("schedule", "history")
 """Commands that are planned, and not there yet."""
 PROBLEMS_SHOWN = 5
 """Further problems of a file that are shown without -v."""

@@ -30,3 +30,8 @@ def digest(spec: EnvironmentSpec, platform: str, variant: str | None, *, cuda: b
     }
     text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def locked_digest(asked: str, content: str) -> str:
+    """Return the digest of a build from a lock: of what was asked for, and of all that the lock installs for it."""
+    return hashlib.sha256(f"{asked} {content}".encode()).hexdigest()

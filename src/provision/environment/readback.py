@@ -16,6 +16,8 @@ from provision.model.plan import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from provision.environment.lock import Lock
+
 __all__ = ["CondaPackage", "Listing", "PipPackage", "judge", "judge_output", "parse_listing"]
 
 _SHOWN = 5
@@ -25,14 +27,28 @@ _URL = "https://download.pytorch.org/whl/cu126"
 
 
 def judge_output(
-    spec_dependencies: Sequence[str], pip_requirements: Sequence[str], output: bytes, *, cuda_expected: bool
+    spec_dependencies: Sequence[str],
+    pip_requirements: Sequence[str],
+    output: bytes,
+    *,
+    cuda_expected: bool,
+    lock: Lock | None = None,
 ) -> tuple[Finding, ...]:
-    """Judge the script's output; one that cannot be read is a finding too, ENV-LISTING."""
+    """Judge the script's output; one that cannot be read is a finding too, ENV-LISTING.
+
+    With a lock, what is installed must be all of it and nothing else.
+    """
     try:
         listing = parse_listing(output)
     except ValueError as error:
         return (Finding("ENV-LISTING", Severity.ERROR, f"what is installed could not be read: {error}"),)
-    return judge(spec_dependencies, pip_requirements, listing, cuda_expected=cuda_expected)
+    more: tuple[Finding, ...] = ()
+    if lock is not None:
+        from provision.environment.locked import judge_locked, with_channels
+
+        listing = with_channels(listing, lock)
+        more = judge_locked(listing, lock)
+    return (*judge(spec_dependencies, pip_requirements, listing, cuda_expected=cuda_expected), *more)
 
 
 def judge(

@@ -21,10 +21,12 @@ from provision.playbook.tasks.files import FilesTask, WantedFile
 from provision.playbook.tasks.gpu import GpuTask
 from provision.playbook.tasks.miniconda import MinicondaTask, Pins
 from provision.playbook.tasks.packages import PackagesTask
+from provision.solving.lock_files import find_locks, is_fresh
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from provision.environment.lock import Lock
     from provision.model.host import Host
     from provision.playbook.files import Playbook
     from provision.playbook.task import Task
@@ -34,8 +36,15 @@ if TYPE_CHECKING:
 class Binder:
     """Reads each environment file once, for all hosts of a run."""
 
-    def __init__(self, playbook: Playbook, project: Project, pins: Pins, *, build_anyway: bool = False) -> None:
+    def __init__(
+        self, playbook: Playbook, project: Project, pins: Pins, *, build_anyway: bool = False, frozen: bool = False
+    ) -> None:
         self._build_anyway = build_anyway
+        self._frozen = frozen
+        self.variants: dict[tuple[Path, str | None], tuple[EnvironmentSpec, tuple[Lock, ...]]] = {}
+        """What was read: for each file and kind of host what it asks for, and every lock beside it, stale ones too."""
+        self.has_stale_lock = False
+        """Whether a lock was made from another text of its file."""
         self._playbook = playbook
         self._project = project
         self._pins = pins
@@ -74,7 +83,7 @@ class Binder:
             MinicondaOptions(),
         )
         files = self._files(options)
-        variants = tuple(Variant(kind, self._spec(path, options)) for kind, path in files)
+        variants = tuple(self._variant(kind, path, options) for kind, path in files)
         chosen = self._chosen(options)
         return EnvironmentTask(
             self._project.name,
@@ -84,7 +93,17 @@ class Binder:
             host,
             miniconda.accept_tos,
             self._build_anyway,
+            self._frozen,
         )
+
+    def _variant(self, kind: str | None, path: Path, options: EnvironmentOptions) -> Variant:
+        spec = self._spec(path, options)
+        key = (path, kind)
+        if key not in self.variants:
+            self.variants[key] = (spec, find_locks(path))
+        fresh = tuple(one for one in self.variants[key][1] if is_fresh(one, spec, kind))
+        self.has_stale_lock |= len(fresh) < len(self.variants[key][1])
+        return Variant(kind, spec, fresh)
 
     def _chosen(self, options: EnvironmentOptions) -> ProjectEnvironment | None:
         return None if options.file is not None else self._project.environment(options.name)

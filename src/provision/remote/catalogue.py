@@ -58,6 +58,12 @@ def receive(state_dir: str, sha256: str, size: int) -> Program:
     return Program("receive.sh", (f"{state_dir}/cache", sha256, str(size)), data=b"", timeout=DAY)
 
 
+def receive_packages(interpreter: str, folder: str, what: str, data: bytes) -> Program:
+    """Say which archives are ``missing``, or ``take`` them from stdin (see receive_packages.py)."""
+    arguments = (interpreter, "", source("receive_packages.py"), folder, what)
+    return Program("python.sh", arguments, data=data, timeout=DAY)
+
+
 def install_miniconda(state_dir: str, sha256: str, prefix: str, *, repair: bool) -> Program:
     """Install Miniconda from the cached installer."""
     mark = f"{state_dir}/installing/{prefix.replace('/', '%')}"
@@ -88,9 +94,14 @@ def build_environment(
     cuda: str,
     accept_tos: bool,
     pip_index: str,
+    locked: bytes | None = None,
+    offline: bool = False,
     secrets: tuple[str, ...] = (),
 ) -> Program:
-    """Build one generation of an environment."""
+    """Build one generation of an environment; `locked` is the list for fetch_packages.py, where there is a lock.
+
+    `offline`: everything is in the host's cache, and nobody else is to be asked.
+    """
     arguments = (
         state_dir,
         conda,
@@ -105,8 +116,10 @@ def build_environment(
         cuda,
         "yes" if accept_tos else "",
         pip_index,
+        source("fetch_packages.py") if locked is not None else "",
+        "yes" if offline else "",
     )
-    return Program("build_environment.sh", arguments, timeout=DAY, secrets=secrets)
+    return Program("build_environment.sh", arguments, data=locked, timeout=DAY, secrets=secrets)
 
 
 def switch_environment(base: str, generation: str, link: str) -> Program:
@@ -117,6 +130,16 @@ def switch_environment(base: str, generation: str, link: str) -> Program:
 def reject_generation(prefix: str, reason: str) -> Program:
     """Note that a generation must never be used."""
     return Program("reject_generation.sh", (prefix, reason))
+
+
+def tell_build(prefix: str) -> Program:
+    """Read what a generation's build kept of its packages, and what came after it."""
+    return Program("tell_build.sh", (prefix,), timeout=60, gathered=True)
+
+
+def tell_system(conda: str, record: str) -> Program:
+    """Read what may exchange parts of the system, or waits for a restart; `record` is of the conda's last check."""
+    return Program("tell_system.sh", (conda, record), timeout=90, gathered=True)
 
 
 def write_record(state_dir: str, machine: str, name: str, text: str) -> Program:

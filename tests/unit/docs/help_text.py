@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from provision.cli.env import ACTIONS
 from provision.cli.hosts import MODULES
 from provision.cli.main import COMMANDS
 from tests.unit.docs.pages import REFERENCE, REPOSITORY
@@ -18,8 +19,12 @@ WIDTH = "100"
 
 
 def commands() -> list[str]:
-    """Return the words before `--help`, each command's own and those of `hosts`."""
-    below = {"hosts": [f"hosts {one}" for one in MODULES if one != "list"], "jobs": ["jobs show", "jobs rm"]}
+    """Return the words before `--help`, each command's own and those of `hosts`, `jobs` and `env`."""
+    below = {
+        "hosts": [f"hosts {one}" for one in MODULES if one != "list"],
+        "jobs": ["jobs show", "jobs rm"],
+        "env": [f"env {one}" for one in ACTIONS],
+    }
     return ["", *(one for name in COMMANDS for one in [name, *below.get(name, ())])]
 
 

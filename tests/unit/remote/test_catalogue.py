@@ -48,7 +48,33 @@ PROGRAMS: dict[str, tuple[Program, str, tuple[str, ...]]] = {
             pip_index="i",
         ),
         "build_environment.sh",
-        (S, "/c/bin/conda", "/b", "1-aa", "x\ny", "python\nnumpy", "r", "c", "v", "{", "12.4", "yes", "i"),
+        (S, "/c/bin/conda", "/b", "1-aa", "x\ny", "python\nnumpy", "r", "c", "v", "{", "12.4", "yes", "i", "", ""),
+    ),
+    "build_environment from a lock, offline": (
+        catalogue.build_environment(
+            state_dir=S,
+            conda="/c/bin/conda",
+            base="/b",
+            generation="1-aa",
+            channels=["x"],
+            specs=[],
+            requirements="",
+            constraints="",
+            variables="",
+            marker="{",
+            cuda="none",
+            accept_tos=False,
+            pip_index="",
+            locked=b"{}",
+            offline=True,
+        ),
+        "build_environment.sh",
+        (S, "/c/bin/conda", "/b", "1-aa", "x", "", "", "", "", "{", "none", "", "", source("fetch_packages.py"), "yes"),
+    ),
+    "receive_packages": (
+        catalogue.receive_packages("/c/bin/python", f"{S}/cache", "missing", b"[]"),
+        "python.sh",
+        ("/c/bin/python", "", source("receive_packages.py"), f"{S}/cache", "missing"),
     ),
     "switch": (catalogue.switch_environment("/b", "1-aa", "/l"), "switch_environment.sh", ("/b", "1-aa", "/l")),
     "reject": (catalogue.reject_generation("/b/1", "bad"), "reject_generation.sh", ("/b/1", "bad")),
@@ -85,7 +111,7 @@ def test_a_detached_program_carries_its_whole_script_and_then_its_data() -> None
 
 def test_only_programs_that_read_stdin_get_one() -> None:
     with_data = {one.script for one, _, _ in PROGRAMS.values() if one.data is not None}
-    assert with_data == {"receive.sh", "write_file.sh"}
+    assert with_data == {"receive.sh", "write_file.sh", "python.sh", "build_environment.sh"}
 
 
 def test_python_runs_the_source_itself_and_a_record_names_its_digest() -> None:

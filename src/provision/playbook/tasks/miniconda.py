@@ -60,7 +60,7 @@ class MinicondaTask:
         if conda is not None and not conda.empty and not conda.conda_shaped and not conda.installing:
             return
         repair = conda is not None and not conda.empty
-        installer = self._installer(facts.system.architecture)
+        installer = self.installer(facts.system.architecture)
         if installer is None:
             return
         if installer.sha256 is None:
@@ -127,7 +127,7 @@ class MinicondaTask:
                 f"there is no Miniconda for {system.architecture}",
                 "x86_64 and aarch64 are served",
             )
-        elif self._installer(system.architecture) is None:
+        elif self.installer(system.architecture) is None:
             yield error(
                 "CONDA-VERSION",
                 f"no installer is known for `version: {self.options.version}`",
@@ -137,7 +137,7 @@ class MinicondaTask:
     def _cannot_install(self, facts: Facts, prefix: str, conda: CondaInstallation | None) -> Iterable[Finding]:
         yield from self._hopeless(facts, prefix, conda)
         system = facts.system
-        installer = self._installer(system.architecture)
+        installer = self.installer(system.architecture)
         if installer is not None and installer.sha256 is None and not self._trusted_source():
             yield error(
                 "INSTALLER-UNPINNED",
@@ -186,13 +186,7 @@ class MinicondaTask:
         return all("://" not in one or one.startswith("https://") for one in (given, mirror) if one)
 
     def _fetch(self, facts: Facts, installer: Installer, verb: str) -> Step:
-        local = None
-        urls: tuple[str, ...] = (installer.url,)
-        if self.options.installer and "://" not in self.options.installer:
-            local = self.options.installer
-            urls = ()
-        elif not self.options.installer and self.host.mirror and self.host.mirror.installer:
-            urls = (f"{self.host.mirror.installer.rstrip('/')}/{installer.file_name}", installer.url)
+        urls, local = self.origins(installer)
         origin = local or urls[0]
 
         def pin(sha256: str) -> None:
@@ -201,10 +195,18 @@ class MinicondaTask:
         return Step(
             f"{verb} {installer.file_name}",
             f"from {origin}",
-            Fetch(urls, installer.sha256, installer.file_name, facts.state_dir, local=local, pin=pin),
+            Fetch(urls, installer.sha256, installer.file_name, facts.state_dir, local, pin, self.host.offline),
         )
 
-    def _installer(self, architecture: str) -> Installer | None:
+    def origins(self, installer: Installer) -> tuple[tuple[str, ...], str | None]:
+        """Return the addresses of an installer, the best first, or its path on this machine."""
+        if self.options.installer and "://" not in self.options.installer:
+            return (), self.options.installer
+        if not self.options.installer and self.host.mirror and self.host.mirror.installer:
+            return (f"{self.host.mirror.installer.rstrip('/')}/{installer.file_name}", installer.url), None
+        return (installer.url,), None
+
+    def installer(self, architecture: str) -> Installer | None:
         """Return what to install, with the checksum that the user, the table or the first use gave."""
         if architecture not in ARCHITECTURES:
             return None

@@ -1,10 +1,13 @@
 # Build one generation of an environment: conda's packages, then pip's, then variables, then our marker, last.
 #
 # build_environment.sh STATE_DIR CONDA BASE GENERATION CHANNELS SPECS REQUIREMENTS CONSTRAINTS \
-#     VARIABLES MARKER CUDA TERMS PIP_INDEX
+#     VARIABLES MARKER CUDA TERMS PIP_INDEX FETCH OFFLINE
 # CHANNELS: one a line. SPECS: match specifications, one a line. REQUIREMENTS: a pip requirements file's text, or empty.
 # VARIABLES: conda-meta/state's JSON, or empty. MARKER: a JSON object without its closing brace.
-# Exit codes: 0 built (or it had been), 10 conda failed, 11 pip failed, 12 pip is missing, 73 cannot write.
+# FETCH: the Python text of fetch_packages.py where the environment has a lock, or empty; its list is on stdin then, and
+# REQUIREMENTS name every distribution with its checksum. OFFLINE: "yes" where all of them are in the cache already.
+# Exit codes: 0 built (or it had been), 10 conda failed, 11 pip failed, 12 pip is missing, 14 an archive of the lock could
+# not be had, 73 cannot write.
 
 main() {
     work=
@@ -24,7 +27,7 @@ build() {
     marker=$1
     shift
     # shellcheck disable=SC2034  # read by conda_isolated
-    conda_cuda=$1 conda_terms=$2 pip_index=$3
+    conda_cuda=$1 conda_terms=$2 pip_index=$3 fetch=$4 offline=$5
     conda_packages=$state/pkgs
     prefix=$base/$generation
     umask 022
@@ -38,7 +41,11 @@ build() {
     forget_unfinished
     rm -rf "$work"
     mkdir -p "$work/home" "$conda_packages" || return 73
-    printf '%s\n' "$specs" >"$work/specs.txt" || return 73
+    if [ -n "$fetch" ]; then
+        fetch_locked || return $?
+    else
+        printf '%s\n' "$specs" >"$work/specs.txt" || return 73
+    fi
     create || return 10
     if [ -n "$requirements" ]; then
         install_requirements || return $?
@@ -63,6 +70,13 @@ forget_unfinished() {
             rm -rf "$one"
         fi
     done
+}
+
+# The archives come by a program of ours: it resumes, checks each by its SHA-256, and asks one server after the other.
+# conda then only unpacks and links: nothing is solved.
+fetch_locked() {
+    cat >"$work/lock.json" || return 73
+    "${conda%/*}/python" -I -c "$fetch" "$work/lock.json" "$state/cache/channels" "$work/specs.txt" </dev/null
 }
 
 create() {
@@ -93,6 +107,7 @@ attempt_create() {
     done <<END
 $channels
 END
+    [ -z "$fetch" ] || set -- "$@" --offline
     echo "conda create -p $prefix --override-channels $*"
     {
         conda_isolated "$work/home" "$conda" create -y -p "$prefix" --no-default-packages --override-channels "$@" \
@@ -103,6 +118,7 @@ END
 }
 
 install_requirements() {
+    set --
     python=$prefix/bin/python
     [ -x "$python" ] || {
         echo 'there is a pip section, but the environment has no python'
@@ -132,7 +148,10 @@ install_requirements() {
             ;;
         esac
         cd "$work" || exit 73
-        "$python" -I -m pip install --no-input --disable-pip-version-check --no-warn-script-location \
+        # A lock names all of them: what they need is in it, and nothing else is to come along.
+        [ -z "$fetch" ] || set -- --no-deps --require-hashes
+        [ -z "$offline" ] || set -- "$@" --no-index --find-links "$state/cache/wheels"
+        "$python" -I -m pip install "$@" --no-input --disable-pip-version-check --no-warn-script-location \
             --progress-bar off -r "$work/requirements.txt" -c "$work/constraints.txt" </dev/null
     ) || return 11
 }

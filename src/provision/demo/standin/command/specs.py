@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+SHA256_DIGITS = 64
+
+
 def read(paths: Sequence[Path]) -> tuple[list[str], bool]:
     """Return the lines of spec files, and whether they are explicit addresses."""
     lines: list[str] = []
@@ -45,8 +48,9 @@ async def _one(session: Session, line: str, store: Path) -> Dist:
     base, platform, fn = url.rsplit("/", 2)
     checked: dict[str, str] = {}
     if checksum:
-        kind = "sha256" if checksum.startswith("sha256:") else "md5"
-        checked = {kind: checksum.removeprefix("sha256:")}
+        checksum = checksum.removeprefix("sha256:")
+        # Both are taken since 24.9; before, an MD5 alone.
+        checked = {"sha256" if len(checksum) == SHA256_DIGITS else "md5": checksum}
     cached = cache.download(Dist(fn, base, platform, checked), store, session.faults, offline=session.settings.offline)
     index = await (await PackageArchive.from_path(cached)).read_file("info/index.json")
     if index is None:

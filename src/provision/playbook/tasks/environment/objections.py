@@ -56,6 +56,20 @@ def shadowing(request: Request) -> str:
     return f"{request.prefix}/envs/{request.link_name}"
 
 
+def unlocked(request: Request, wanted: Wanted) -> Iterable[Finding]:
+    """Yield that no lock describes what would be built; an error where nothing else may be built."""
+    if wanted.lock is not None or not (request.frozen or wanted.variant.locks):
+        return
+    machine = f"a host like this one ({'no GPU' if not wanted.gpu else f'CUDA {wanted.cuda}'})"
+    found = error(
+        "ENV-LOCK-NONE",
+        f"no lock of {wanted.spec.source} is for {machine}"
+        + ("" if request.frozen else ": conda solves there, and may choose other packages than elsewhere"),
+        f"provision env lock {request.host.name}",
+    )
+    yield found if request.frozen else replace(found, severity=Severity.WARNING)
+
+
 def terms(request: Request, wanted: Wanted) -> Iterable[Finding]:
     """Yield that channels have terms which nobody accepted."""
     if request.accept_tos:

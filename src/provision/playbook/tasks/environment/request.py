@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.environment.digest import digest
+from provision.environment.digest import digest, locked_digest
 from provision.playbook.paths import expand
 
 if TYPE_CHECKING:
+    from provision.environment.lock import Lock
     from provision.environment.spec import EnvironmentSpec
     from provision.model.facts import Facts
-    from provision.model.host import Host
+    from provision.model.host import Expect, Host
 
 PLATFORMS = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}
 NO_CUDA = "none"
@@ -24,6 +25,8 @@ class Variant:
     kind: str | None
     """``gpu``, ``cpu``, or ``None`` for both."""
     spec: EnvironmentSpec
+    locks: tuple[Lock, ...] = ()
+    """Its locks, those that were made from the file as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Wanted:
     base: str
     """Folder of the environment's generations on the host."""
     link: str
+    asked: str = ""
+    """Digest of what the environment file asks for; with a lock `digest` covers what the lock installs too."""
+    lock: Lock | None = None
+    """What it is built from; ``None``: conda solves on the host."""
 
     @property
     def spec(self) -> EnvironmentSpec:
@@ -62,6 +69,8 @@ class Request:
     accept_tos: bool
     build_anyway: bool = False
     """The user wants a build even where its CUDA does not go with the driver or the cards."""
+    frozen: bool = False
+    """Nothing is built that no lock describes."""
 
     @property
     def link_name(self) -> str:
@@ -81,9 +90,7 @@ class Request:
 
     def kind(self, facts: Facts) -> str:
         """Return the kind of host, by what it has or is expected to have: ``gpu`` or ``cpu``."""
-        expect = self.host.expect
-        there = facts.gpu.gpus or facts.gpu.driver
-        return "gpu" if there or expect.gpus or expect.cuda is not None else "cpu"
+        return kind_of(facts, self.host.expect)
 
     def wanted(self, facts: Facts) -> Wanted | None:
         """Return what the host must have; ``None`` where no file is for a host of its kind."""
@@ -92,22 +99,37 @@ class Request:
         platform = PLATFORMS.get(facts.system.architecture)
         if variant is None or platform is None:
             return None
-        cuda = self._cuda(facts) if kind == "gpu" else NO_CUDA
+        cuda = cuda_of(facts, self.host.expect) if kind == "gpu" else NO_CUDA
+        asked = digest(variant.spec, platform, variant.kind, cuda=cuda != NO_CUDA)
+        lock = None
+        if variant.locks:
+            from provision.environment.lock import fitting
+
+            lock = fitting(variant.locks, platform, cuda, facts.system.glibc)
         return Wanted(
             variant,
-            digest(variant.spec, platform, variant.kind, cuda=cuda != NO_CUDA),
+            locked_digest(asked, lock.content) if lock is not None else asked,
             cuda,
             f"{facts.state_dir}/envs/{self.project}/{self.name}",
             f"{facts.system.home}/.conda/envs/{self.link_name}",
+            asked,
+            lock,
         )
 
-    def _cuda(self, facts: Facts) -> str:
-        """Return the version for ``__cuda``: what the driver serves, or what is expected of a box without its GPU."""
-        if facts.gpu.cuda:
-            return facts.gpu.cuda
-        # Imported late: nvidia-smi itself says it nearly always.
-        from provision.gpu.cuda import newest_cuda
 
-        driver = facts.gpu.driver or facts.gpu.driver_loaded
-        served = newest_cuda(driver) if driver else None
-        return served or self.host.expect.cuda or NO_CUDA
+def kind_of(facts: Facts, expect: Expect) -> str:
+    """Return the kind of a host, by what it has or is expected to have: ``gpu`` or ``cpu``."""
+    there = facts.gpu.gpus or facts.gpu.driver
+    return "gpu" if there or expect.gpus or expect.cuda is not None else "cpu"
+
+
+def cuda_of(facts: Facts, expect: Expect) -> str:
+    """Return the version for ``__cuda``: what the driver serves, or what is expected of a box without its GPU."""
+    if facts.gpu.cuda:
+        return facts.gpu.cuda
+    # Imported late: nvidia-smi itself says it nearly always.
+    from provision.gpu.cuda import newest_cuda
+
+    driver = facts.gpu.driver or facts.gpu.driver_loaded
+    served = newest_cuda(driver) if driver else None
+    return served or expect.cuda or NO_CUDA

@@ -1,0 +1,161 @@
+"""`env lock`: solves an environment once, on this machine, for the hosts' platform and CUDA, and writes it down."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.cli import options
+from provision.cli.lock_machines import machines_of_hosts, machines_of_locks
+from provision.cli.locking import Wanted, document, lines, make_lock
+from provision.cli.workspace import Workspace
+from provision.decode.near import suggestion
+from provision.environment.spec import load_spec
+from provision.errors import StepFailedError, UsageError
+from provision.inventory import find_inventory, load_inventory
+from provision.inventory.inventory import EMPTY
+from provision.inventory.mirrors import SHIPPED
+from provision.project import find_root, load_project
+from provision.report.display import visible
+from provision.solving.lock_files import find_locks
+from provision.solving.machine import Machine
+
+if TYPE_CHECKING:
+    import argparse
+
+    from provision.cli.locking import Written
+    from provision.model.host import Mirror
+    from provision.project import Project, ProjectEnvironment
+
+DESCRIPTION = """\
+Solve the environment file here, before a GPU-hour is paid, for the platform, CUDA and C library of the hosts, and write
+what every host will install, by checksum, into two files beside it: conda's list of archives and pip's requirements.
+Commit them: `up` then builds from them, without solving, the same on every host.
+
+Hosts that are named are asked what they are. Without hosts the locks that are there are made anew, for the same
+machines; the first time, the default host is asked. With --platform or --cuda nobody is asked.
+"""
+EXAMPLES = """\
+  provision env lock gpu-box                  for a host like this one
+  provision env lock all                      for each kind of host in hosts.yaml
+  provision env lock --cuda 12.4              no host yet: for a driver that serves CUDA 12.4
+  provision env lock --cuda none              for hosts without a GPU
+  provision env lock                          environment.yml changed: the same locks anew
+  provision env lock --upgrade                newest versions, also of what could stay
+  provision env lock --check                  exit with 7 where a lock is not what it would be now
+"""
+SHOWN = 30
+"""Lines of a solver's explanation that are shown."""
+STALE = 7
+"""The exit code of --check where something is to be done."""
+
+
+def main(name: str, argv: list[str]) -> int:
+    """Run `env lock`.
+
+    Raises:
+        ProvisionError: nothing, or not all, could be locked; the message says why.
+    """
+    asked = _parse(name, argv)
+    written: list[Written] = []
+    for wanted in _wanted(asked):
+        try:
+            made = make_lock(wanted, _tell, upgrade=asked.upgrade, write=not asked.check)
+        except StepFailedError as error:
+            # What stands in the way is what somebody came for: it is shown without -v.
+            for line in (error.detail or "").splitlines()[:SHOWN]:
+                _tell(f"  {line}")
+            error.detail = None
+            raise
+        written.append(made)
+        if not asked.json:
+            for line in lines(made, verbose=asked.verbose):
+                print(visible(line), flush=True)
+    code = STALE if asked.check and not all(one.same for one in written) else 0
+    if asked.json:
+        print(document(written, name, code))
+    elif asked.check and code:
+        _tell("nothing was written: provision env lock    writes it")
+    elif not asked.check and any(not one.same for one in written):
+        _tell("commit these files; `provision up` builds from them")
+    return code
+
+
+def _wanted(asked: argparse.Namespace) -> list[Wanted]:
+    project = load_project(Path.cwd())
+    environment = project.environment(asked.environment)
+    given = any(one is not None for one in (asked.platform, asked.cuda, asked.glibc, asked.archspec))
+    if given and asked.hosts:
+        raise UsageError("hosts say themselves what they are: leave out --platform, --cuda, --glibc and --archspec")
+    if given:
+        mirror = mirror_for(asked.mirror, asked.inventory)
+        return [_one(project, environment, _machine(asked), mirror)]
+    locked = [lock for _, file in environment.files for lock in find_locks(file)]
+    if locked and not asked.hosts:
+        mirror = mirror_for(asked.mirror, asked.inventory)
+        return [_one(project, environment, machine, mirror) for machine in machines_of_locks(locked)]
+    workspace = Workspace.open(asked.inventory)
+    hosts = workspace.select(asked.hosts)
+    mirror = mirror_for(asked.mirror, asked.inventory) if asked.mirror else hosts[0].mirror
+    found = machines_of_hosts(hosts, workspace, asked)
+    return [_one(workspace.project, environment, machine, mirror) for machine in found]
+
+
+def _one(project: Project, environment: ProjectEnvironment, machine: Machine, mirror: Mirror | None) -> Wanted:
+    variant, file = environment.variant(gpu=machine.cuda != "none")
+    return Wanted(file, variant, load_spec(file, project.name, project.root), machine, mirror)
+
+
+def _machine(asked: argparse.Namespace) -> Machine:
+    plain = Machine()
+    try:
+        return Machine(
+            asked.platform or plain.platform,
+            asked.cuda or plain.cuda,
+            asked.glibc or plain.glibc,
+            asked.archspec or plain.archspec,
+        )
+    except ValueError as error:
+        raise UsageError(str(error), hint="provision env lock --help") from None
+
+
+def mirror_for(name: str | None, inventory: str | None) -> Mirror | None:
+    """Return the mirror that indexes are read through: the one that is named, else the one that all hosts have."""
+    here = Path.cwd()
+    path = find_inventory(here, inventory, os.environ, find_root(here))
+    loaded = load_inventory(path) if path is not None else EMPTY
+    if name is not None:
+        found = loaded.mirror(name)
+        if found is None and name != "none":
+            known = (*SHIPPED, *loaded.file.mirrors)
+            raise UsageError(f"there is no mirror '{visible(name)[:60]}'{suggestion(name, known)}")
+        return found
+    used: set[Mirror | None] = set()
+    for host in loaded.hosts:
+        if loaded.alias_of(host) is not None:
+            # What its alias says needs ssh: --mirror says it too.
+            return None
+        used.add(loaded.resolve(host, None).mirror)
+    return used.pop() if len(used) == 1 else None
+
+
+def _tell(text: str) -> None:
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+def _parse(name: str, argv: list[str]) -> argparse.Namespace:
+    words = options.parser(name, DESCRIPTION, EXAMPLES)
+    options.add_hosts(words)
+    options.add_inventory(words)
+    words.add_argument("--environment", metavar="NAME", help="one of the project's environments (default: the first)")
+    words.add_argument("--platform", metavar="NAME", help="linux-64 (default) or linux-aarch64")
+    words.add_argument("--cuda", metavar="VERSION", help="what the drivers serve: 12.4; none: no GPU (default)")
+    words.add_argument("--glibc", metavar="VERSION", help="the oldest C library of the hosts (default 2.28)")
+    words.add_argument("--archspec", metavar="NAME", help="the least processor of the hosts, such as x86_64_v3")
+    words.add_argument("--mirror", metavar="NAME", help="read the channels' and pip's indexes there")
+    words.add_argument("--upgrade", action="store_true", help="take the newest versions, also where the old ones fit")
+    words.add_argument("--check", action="store_true", help="write nothing; exit with 7 where a lock would change")
+    options.add_output(words)
+    return words.parse_args(argv)
