@@ -36,6 +36,10 @@ def fetch(performer: Performer, step: Step, action: Fetch) -> None:
         _refuse_what_is_no_installer(path)
         digest = _checked(path, action)
         _send(performer, step, action, path, digest)
+    elif action.at_once:
+        path = _download(performer, action, "")
+        digest = _checked(path, action)
+        _send(performer, step, action, path, digest)
     else:
         code, output = performer.detached(catalogue.fetch(action.state_dir, action.name, action.sha256, action.urls))
         found = re.findall(r"^sha256 ([0-9a-f]{64})$", output, re.MULTILINE)
@@ -124,7 +128,12 @@ def _send(performer: Performer, step: Step, action: Fetch, path: Path, digest: s
             return
 
 
-def _cache() -> Path:
+def our_cache() -> Path:
+    """Return the folder of what we download for hosts.
+
+    Raises:
+        StepFailedError: it cannot be made.
+    """
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "provision"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,7 +144,7 @@ def _cache() -> Path:
 
 def _download(performer: Performer, action: Fetch, seen: str) -> Path:
     """Download once for all hosts into our own cache; a file there is checked again before it is used."""
-    target = _cache() / action.name
+    target = our_cache() / action.name
     with _downloads:
         # Without a checksum nobody could tell what an earlier run had left there; what this one took it knows.
         known = action.sha256 or _taken.get((action.name, action.urls))

@@ -26,7 +26,7 @@ TRIES = 4
 """Of one idempotent program when the link breaks under it."""
 TAIL = 60
 LONGEST_LINE = 8192
-VANISHED, NEVER_STARTED, LOCKED, NO_WAY_OUT = 251, 252, 75, 69
+VANISHED, NEVER_STARTED, LOCKED, NO_WAY_OUT, NOT_HAD = 251, 252, 75, 69, 14
 
 
 class Performer:
@@ -73,13 +73,26 @@ class Performer:
         if isinstance(action, Run):
             self._run(step, action)
         elif isinstance(action, Detached):
-            code, tail = self.detached(action.program)
+            code, tail = self._supplied(step, action)
             if code != 0:
                 raise failed(step.name, code, tail, action.explain)
         elif isinstance(action, Fetch):
             from provision.engine.fetch import fetch
 
             fetch(self, step, action)
+
+    def _supplied(self, step: Step, action: Detached) -> tuple[int, str]:
+        """Run a detached program; where the host cannot download what it needs, send that and run it once more."""
+        what = action.supply
+        if what is None or not what.at_once:
+            code, tail = self.detached(action.program)
+            if code != NOT_HAD or what is None:
+                return code, tail
+            self.emit(StepOutput("the host cannot download all of it: fetching it here, and sending it"))
+        from provision.engine.supply import supply
+
+        supply(self, step, what)
+        return self.detached(what.program)
 
     def _run(self, step: Step, action: Run) -> None:
         done = self.command(action.program)

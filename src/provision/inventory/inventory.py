@@ -104,6 +104,7 @@ class Inventory:
             workdir=resolution.first(levels, "workdir") or "~/work",
             playbook=resolution.first(levels, "playbook") or "gpu",
             mirror=self.mirror(resolution.first(levels, "mirrors")),
+            offline=bool(resolution.first(levels, "offline")),
             env=resolution.env(levels),
             groups=groups,
             notes=alias.notes if alias else (),

@@ -55,6 +55,7 @@ class Settings:
     mirrors: Annotated[str | None, NAME, "mirror profile: own or china, tuna, aliyun, ustc, bfsu; none: no mirror"] = (
         None
     )
+    offline: Annotated[bool | None, "true: it reaches nothing, what it needs is sent over the connection"] = None
     env: Annotated[
         dict[Annotated[str, VARIABLE], Annotated[str, rule.ENV_VALUE]] | None,
         "environment variables of what runs there",

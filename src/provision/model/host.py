@@ -66,6 +66,8 @@ class Host:
     workdir: str = "~/work"
     playbook: str = "gpu"
     mirror: Mirror | None = None
+    offline: bool = False
+    """It reaches nothing: what it needs comes over the connection."""
     env: tuple[tuple[str, str], ...] = ()
     groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

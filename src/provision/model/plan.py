@@ -77,12 +77,39 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """One file that a host's cache is to have."""
+
+    path: str
+    """Below the folder of the cache."""
+    sha256: str
+    urls: tuple[str, ...]
+    """Where it can be downloaded, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What is sent to a host that cannot download it, and the program that then does without a way out."""
+
+    archives: tuple[Archive, ...]
+    folder: str
+    """The host's cache."""
+    interpreter: str
+    """A Python of the host."""
+    program: Program
+    at_once: bool = False
+    """The host has no way out, as the user says: it is not tried."""
+
+
+@dataclass(frozen=True, slots=True)
 class Detached:
     """Run a program on the host apart from the connection, holding step.lock, and follow its output."""
 
     program: Program
     explain: Callable[[str], tuple[str, str | None] | None] | None = None
     """Turns the output of a failure into what happened and what to do, where it knows the signature."""
+    supply: Supply | None = None
+    """Where the host turns out to have no way out, this is sent, and the program of it run instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +125,8 @@ class Fetch:
     """A local file to send instead."""
     pin: Callable[[str], None] | None = None
     """Called with the digest that the first use found."""
+    at_once: bool = False
+    """The host has no way out, as the user says: it is sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
