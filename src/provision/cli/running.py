@@ -73,6 +73,7 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
             holder,
             wait=getattr(asked, "wait", False),
             env=host.env,
+            drift=getattr(asked, "drift", False),
         )
         converger = Converger(goal, connect, emit, stop)
         try:
@@ -117,7 +118,7 @@ def _face(name: str, argv: list[str], asked: argparse.Namespace, selection: Sele
         verbose=asked.verbose,
         log=RunLog.open(name, argv, os.environ, secrets=secrets_of(selection.hosts)),
         dry_run=getattr(asked, "dry_run", False),
-        pending_is_7=getattr(asked, "exit_code", False),
+        pending_is_7=getattr(asked, "exit_code", False) or getattr(asked, "drift", False),
         fail_fast=asked.fail_fast,
         options=_options(asked),
         asked={name: _asked(tasks) for name, tasks in selection.tasks.items()},
@@ -143,5 +144,5 @@ def _project() -> str:
 def _options(asked: argparse.Namespace) -> tuple[str, ...]:
     """Return the options that the next command needs too, to mean the same hosts and the same playbook."""
     given = (("-i", asked.inventory), ("-p", asked.playbook))
-    anyway = ("--build-anyway",) if getattr(asked, "build_anyway", False) else ()
-    return (*(f"{option} {shlex.quote(value)}" for option, value in given if value), *anyway)
+    flags = [f"--{name.replace('_', '-')}" for name in ("build_anyway", "keep_drift") if getattr(asked, name, False)]
+    return (*(f"{option} {shlex.quote(value)}" for option, value in given if value), *flags)

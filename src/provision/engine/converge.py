@@ -13,6 +13,7 @@ from provision.engine.settle import settled
 from provision.errors import StepFailedError, UnfitError, UnreachableError
 from provision.events import Connected, Judged, Note, Planned, Probed
 from provision.model.plan import Finding, Later, Outcome, Plan, Severity
+from provision.playbook.tasks.environment import EnvironmentTask
 from provision.remote import catalogue
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Goal:
     """Wait for another run to end instead of giving up."""
     env: tuple[tuple[str, str], ...] = ()
     """Variables that the user set for the host."""
+    drift: bool = False
+    """`verify` also compares environments with their builds, and the system with that of the last `up`."""
 
 
 class Converger:
@@ -52,6 +55,7 @@ class Converger:
 
     def __init__(self, goal: Goal, connect: Callable[[], Link], emit: Emit, stop: Stop) -> None:
         self._goal = goal
+        self._tasks = goal.tasks
         self._connect = connect
         self._emit = emit
         self._stop = stop
@@ -72,12 +76,17 @@ class Converger:
             self._emit(Connected(time.monotonic() - started))
             self._notes()
             facts = self._probe()
-            plan = plan_of(self._goal.tasks, facts)
+            if self._goal.mode != "verify" and any(_has_drifted(one, facts) for one in self._tasks):
+                # Not before: a host that is as it was built needs no closer look.
+                from provision.engine.drift import named
+
+                self._tasks = named(self._tasks, facts, self._performer())
+            plan = plan_of(self._tasks, facts)
             self._emit(Planned(plan))
             if self._goal.mode == "verify":
-                return self._finish(facts, Outcome.CONVERGED, self._checked(facts, plan))
+                return self._verified(facts, plan)
             if self._goal.mode == "plan":
-                judgement = judgement_of(self._goal.tasks, facts)
+                judgement = judgement_of(self._tasks, facts)
                 self._emit(Judged(judgement))
                 return foreseen(plan, judgement)
             if not plan.steps and not facts.step_lock.held:
@@ -98,7 +107,7 @@ class Converger:
 
     def _probe(self) -> Facts:
         words = [f"state_dir={self._goal.state_dir}", f"workdir={self._goal.workdir}"]
-        for task in self._goal.tasks:
+        for task in self._tasks:
             words.extend(word for word in task.asks() if word not in words)
         started = time.monotonic()
         performer = self._performer()
@@ -116,12 +125,19 @@ class Converger:
             )
         return facts
 
-    def _checked(self, facts: Facts, plan: Plan) -> tuple[Finding, ...]:
+    def _verified(self, facts: Facts, plan: Plan) -> Outcome:
         # Not before: no other mode needs it.
         from provision.engine.verify import check
 
-        steps = [step for task in self._goal.tasks for step in task.checks(facts)]
-        return check(steps, plan, self._performer(), self._stop)
+        steps = [step for task in self._tasks for step in task.checks(facts)]
+        found = check(steps, plan, self._performer(), self._stop, drift=self._goal.drift)
+        if not self._goal.drift:
+            return self._finish(facts, Outcome.CONVERGED, found)
+        from provision.engine.drift import CODES, with_drift
+
+        found = with_drift(found, self._tasks, facts, self._performer(), self._stop)
+        pending = any(one.code in CODES for one in found)
+        return self._finish(facts, Outcome.PENDING if pending else Outcome.CONVERGED, found)
 
     def _refuse(self, plan: Plan) -> None:
         errors = [one for one in plan.findings if one.severity is Severity.ERROR]
@@ -131,7 +147,7 @@ class Converger:
             raise UnfitError(f"nothing was changed: {errors[0].message}", hint=errors[0].fix)
 
     def _finish(self, facts: Facts, outcome: Outcome, more: tuple[Finding, ...] = ()) -> Outcome:
-        found = (*more, *(one for one in judgement_of(self._goal.tasks, facts) if one not in more))
+        found = (*more, *(one for one in judgement_of(self._tasks, facts) if one not in more))
         # What stands in the way comes before the mere fact that something is left to do.
         findings = tuple(sorted(found, key=lambda one: one.code == "NOT-CONVERGED"))
         self._emit(Judged(findings))
@@ -146,7 +162,7 @@ class Converger:
         said: list[Finding] = []
         for round_number in range(ROUNDS):
             facts = settled(self._look, lambda step: self._performer().follow(step), self._emit, self._stop)
-            plan = plan_of(self._goal.tasks, facts)
+            plan = plan_of(self._tasks, facts)
             if round_number:
                 self._emit(Planned(plan, final=not plan.steps))
             if not plan.steps:
@@ -204,6 +220,10 @@ class Converger:
     def _close(self) -> None:
         self._hold.release()
         self.close()
+
+
+def _has_drifted(task: Task, facts: Facts) -> bool:
+    return isinstance(task, EnvironmentTask) and task.has_drifted(facts)
 
 
 def _no_circle(plan: Plan, done: set[str]) -> None:

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from provision.model.plan import Plan, Step
 
 
-def check(steps: list[Step], plan: Plan, performer: Performer, stop: Stop) -> tuple[Finding, ...]:
-    """Repeat every check; return what was found, and that the host's plan is not empty."""
+def check(
+    steps: list[Step], plan: Plan, performer: Performer, stop: Stop, *, drift: bool = False
+) -> tuple[Finding, ...]:
+    """Repeat every check; return what was found, and that the host's plan is not empty.
+
+    Where `drift` is asked for, pending changes are a part of it: told apart from what makes a host unfit.
+    """
     failed: list[Finding] = []
     for number, step in enumerate(steps, 1):
         stop.between_steps()
@@ -30,7 +35,7 @@ def check(steps: list[Step], plan: Plan, performer: Performer, stop: Stop) -> tu
         failed.append(
             Finding(
                 "NOT-CONVERGED",
-                Severity.ERROR,
+                Severity.WARNING if drift else Severity.ERROR,
                 f"not what its playbook says: {', '.join(pending)}",
                 "`provision up` with the same hosts and options does it",
             )
