@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,6 @@ from tests.faults.aftermath import current, faults, gets_there, idle, whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from provision.demo.standin.channel import Channel
     from tests.end_to_end.laptop import Laptop
     from tests.faults.typed import Typed
     from tests.lab.lab import Lab
@@ -22,12 +20,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 STEPS = ("download ", "install Miniconda", "check ", "build ", "read back ", "import what ", "make .* the current")
 STILL = "a step of an earlier run is still at work"
 soak = pytest.mark.soak
-
-
-@pytest.fixture(autouse=True)
-def wheels(laptop: Laptop, channel: Channel) -> None:
-    """Serve an index of wheels beside the channel."""
-    shutil.copytree(channel.simple, laptop.web.folder / "simple")
 
 
 def with_pip(laptop: Laptop) -> None:

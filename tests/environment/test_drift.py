@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.environment.conftest import laptop, roots, site, typist
 from tests.environment.site import RECORDED, codes, current, told
-from tests.standin.conftest import channel, installers, shared
 
 if TYPE_CHECKING:
     from tests.end_to_end.laptop import Answer, Laptop
     from tests.environment.site import Site
     from tests.lab.host import LabHost
 
-__all__ = ["channel", "installers", "laptop", "roots", "shared", "site", "typist"]
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 APT_CONFIG = """#!/bin/sh
