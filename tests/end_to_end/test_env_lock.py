@@ -192,3 +192,51 @@ def test_a_mirror_that_fails_costs_nothing_but_a_line(lab: Lab, laptop: Laptop) 
     text = answer.out + answer.err
     assert f"not from {mirror.url}: it sent other content" in text
     assert f"taken from {laptop.web.url}" in text
+
+
+def test_what_conda_solved_on_a_host_is_a_lock_for_all_others(lab: Lab, laptop: Laptop) -> None:
+    first, second = lab.host("first"), lab.host("second")
+    settled(laptop, [first, second])
+    laptop.environment_yml("python", "pip", "standin-beta=1")
+    ok(laptop.type("up", "first"))
+    answer = ok(laptop.type("env", "lock", "--from", "first"))
+    assert f"{LOCK}: new; " in answer.out
+    assert "nothing was solved here" in answer.err
+    lock = (laptop.project / LOCK).read_text()
+    had = packages(first)
+    locked = re.findall(r"([^/]+)-([^-]+)-([^-]+)\.conda#([0-9a-f]{64})", lock)
+    assert {name: value for name, value in had.items() if ":" not in name} == {
+        name: f"{version} {build} {digest}" for name, version, build, digest in locked
+    }
+    laptop.web.requests.clear()
+    ok(laptop.type("up", "second", "--frozen", timeout=280))
+    assert packages(second) == had
+    assert not [path for path in laptop.web.requests if "repodata" in path], "the second host did not solve"
+    # Its own build from the lock says the same: a fixed point.
+    again = ok(laptop.type("env", "lock", "--from", "second", "--check", "--json")).document
+    assert [(one["up_to_date"], one["changes"]) for one in again["locks"]] == [(True, [])]
+    laptop.environment_yml("python", "pip", "standin-alpha=1")
+    old = laptop.type("env", "lock", "--from", "first")
+    assert old.code == 4, old
+    assert "was built from another text of environment.yml" in old.err
+    assert (laptop.project / LOCK).read_text() == lock
+
+
+def test_a_wheel_whose_checksum_the_host_does_not_know_is_said_with_what_to_do(lab: Lab, laptop: Laptop) -> None:
+    box = lab.host("box")
+    settled(laptop, [box])
+    laptop.environment_yml("python", "pip", {"pip": ["standin-plugin"]})
+    ok(laptop.type("up", "box"))
+    answer = laptop.type("env", "lock", "--from", "box")
+    assert answer.code == 4, answer
+    assert "standin-plugin" in answer.err
+    assert "its checksum is not known there any more" in answer.err
+    assert "pip install 'provision-gpu[lock]', then `provision env lock`" in answer.err
+    assert not list(laptop.project.glob("environment.linux-*"))
+
+
+@pytest.mark.parametrize("more", [("--cuda", "12.4"), ("box",), ("--upgrade",), ("--mirror", "tuna")])
+def test_what_a_host_has_is_taken_as_it_is(laptop: Laptop, more: tuple[str, ...]) -> None:
+    answer = laptop.type("env", "lock", "--from", "box", *more)
+    assert answer.code == 2, answer
+    assert "--from takes what a host has" in answer.err

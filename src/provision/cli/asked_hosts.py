@@ -24,6 +24,7 @@ from provision.ssh.early import dial_early
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from provision.cli.workspace import Workspace
     from provision.events import Emit
@@ -47,6 +48,8 @@ class AskedHosts(Generic[T]):
         self.answers: dict[str, T] = {}
         self.failed: dict[str, HostFinished] = {}
         self.says: Callable[[str], None] = _tell
+        self.quiet: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Keeps the screen still while somebody is asked something."""
 
     def ask(
         self, hosts: Sequence[Host], work: Callable[[Link, Host, Emit], T], pressed: str = "stopping"
@@ -72,7 +75,7 @@ class AskedHosts(Generic[T]):
             return Outcome.CONVERGED, ()
 
         with stopping(self.stop, _Pressed(self.says, pressed)):
-            asking.begin(nullcontext)
+            asking.begin(self.quiet)
             for told in run_fleet(hosts, one, self.stop, forks=forks, fail_fast=False):
                 log.take(told)
                 if isinstance(told.event, Note):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
 from provision.cli.asked_hosts import AskedHosts
 from provision.cli.env_export_host import performer_for, probe
 from provision.cli.env_list import CONDA
+from provision.cli.waiting import Waiting
 from provision.cli.whoami import whoami
 from provision.cli.workspace import Workspace
+from provision.decode.surrogates import encodable
 from provision.engine.env_generations import collect, tell
 from provision.engine.hold import Hold
-from provision.environment.generations_kept import to_remove
+from provision.environment.collected import Kept
+from provision.environment.generations_kept import kept, to_remove
 from provision.errors import UsageError
 from provision.report.amounts import counted
 from provision.report.display import one_line
@@ -25,6 +29,7 @@ from provision.sync.sizes import sized
 if TYPE_CHECKING:
     import argparse
 
+    from provision.environment.collected import Collected
     from provision.environment.generations_kept import Environment
     from provision.events import Emit
     from provision.model.facts import Facts
@@ -45,6 +50,20 @@ KEPT = 2
 _SHOWN = {"packages": "package", "old": "old download", "leftovers": "leftover"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What goes of one host, and what does not."""
+
+    collected: Collected
+    stays: tuple[Kept, ...]
+    """By our own choice."""
+
+    @property
+    def all_that_stays(self) -> tuple[Kept, ...]:
+        """Also what came into use meanwhile."""
+        return (*self.stays, *self.collected.stays)
+
+
 def main(name: str, argv: list[str]) -> int:
     """Run `env gc`."""
     asked = _parse(name, argv)
@@ -52,7 +71,7 @@ def main(name: str, argv: list[str]) -> int:
     hosts = workspace.select(asked.hosts)
     looking = _asking(name, argv, asked, workspace, hosts, do=False)
     _show(looking.answers)
-    found = [one for one in hosts if any(looking.answers.get(one.name, {}).get("counts", {}).values())]
+    found = [one for one in hosts if one.name in looking.answers and not looking.answers[one.name].collected.empty]
     looking.complain()
     if asked.dry_run or not found:
         return _end(name, asked, looking.exit_code(), looking)
@@ -60,61 +79,75 @@ def main(name: str, argv: list[str]) -> int:
         return 2
     removing = _asking(name, argv, asked, workspace, tuple(found), do=True)
     for host, answer in removing.answers.items():
-        for path, why in answer["failed"]:
+        for path, why in answer.collected.failed:
             print(one_line(f"{host}: {path} stays: {why}"), file=sys.stderr)
+        for one in answer.collected.stays:
+            print(one_line(f"{host}: {one.path} stays: {one.why}"), file=sys.stderr)
         if not asked.json:
-            print(f"{one_line(host)}: {sized(answer['freed'])} free again")
+            print(f"{one_line(host)}: {sized(answer.collected.freed)} free again")
     removing.complain()
     removing.failed.update(looking.failed)
     removing.answers = {**looking.answers, **removing.answers}
-    failed = any(one["failed"] for one in removing.answers.values())
+    failed = any(one.collected.failed for one in removing.answers.values())
     return _end(name, asked, removing.exit_code() or (5 if failed else 0), removing)
 
 
 def _asking(
     name: str, argv: list[str], asked: argparse.Namespace, workspace: Workspace, hosts: tuple[Host, ...], *, do: bool
-) -> AskedHosts[dict[str, Any]]:
-    asking: AskedHosts[dict[str, Any]] = AskedHosts(name, argv, asked, workspace)
+) -> AskedHosts[_Gone]:
+    asking: AskedHosts[_Gone] = AskedHosts(name, argv, asked, workspace)
+    with Waiting() as waiting:
+        asking.says, asking.quiet = waiting.line, waiting.quiet
 
-    def work(link: Link, host: Host, emit: Emit) -> dict[str, Any]:
-        performer = performer_for(link, host, emit, asking.stop)
-        facts = probe(performer, host, (CONDA,))
-        holder = f"{whoami()} ({name}, run {secrets.token_hex(4)})"
-        hold = Hold(lambda: link, emit, asking.stop, holder=holder, wait=False)
-        try:
-            if do:
-                hold.take(facts.state_dir)
-            _, found = tell(performer, facts)
-            mine = [one for one in found if asked.all or one.project == workspace.project.name]
-            return collect(performer, facts, _chosen(mine, facts, asked.keep), do=do)
-        finally:
-            hold.release()
+        def work(link: Link, host: Host, emit: Emit) -> _Gone:
+            performer = performer_for(link, host, emit, asking.stop)
+            facts = probe(performer, host, (CONDA,))
+            holder = f"{whoami()} ({name}, run {secrets.token_hex(4)})"
+            hold = Hold(lambda: link, emit, asking.stop, holder=holder, wait=False)
+            try:
+                if do:
+                    hold.take(facts.state_dir)
+                waiting.on(f"{host.name}: looking at its environments")
+                _, found = tell(performer, facts)
+                mine = [one for one in found if asked.all or one.project == workspace.project.name]
+                remove, stays = _chosen(mine, facts, asked.keep)
+                waiting.on(f"{host.name}: {'removing' if do else 'counting'}")
+                far = lambda text: waiting.on(f"{host.name}: {text}")  # noqa: E731 - one line
+                return _Gone(collect(performer, facts, remove, do=do, far=far), stays)
+            finally:
+                hold.release()
 
-    asking.ask(hosts, work)
+        asking.ask(hosts, work)
     return asking
 
 
-def _chosen(environments: list[Environment], facts: Facts, keep: int) -> list[list[str]]:
-    chosen = []
+def _chosen(environments: list[Environment], facts: Facts, keep: int) -> tuple[list[list[str]], tuple[Kept, ...]]:
+    """Return what goes, and what stays with the reason."""
+    remove: list[list[str]] = []
+    stays: list[Kept] = []
     for one in environments:
         noted = facts.record(f"rollback-{one.project}-{one.name}") or {}
         # Both ends of a rollback: what it went to, and what its undoing goes to.
         ends = [end for end in (noted.get("from"), noted.get("to")) if isinstance(end, str)]
-        chosen += [[one.project, one.name, generation] for generation in to_remove(one, keep, ends)]
-    return chosen
+        remove += [[one.project, one.name, generation] for generation in to_remove(one, keep, ends)]
+        stays += [Kept(one.project, one.name, generation, why) for generation, why in kept(one, keep, ends)]
+    return remove, tuple(stays)
 
 
-def _show(answers: dict[str, dict[str, Any]]) -> None:
+def _show(answers: dict[str, _Gone]) -> None:
     for host, answer in answers.items():
-        if not any(answer["counts"].values()):
+        gone = answer.collected
+        if gone.empty:
             print(f"{one_line(host)}: nothing to remove", file=sys.stderr)
-            continue
-        print(f"{one_line(host)}: {sized(answer['freed'])} would be free", file=sys.stderr)
-        for path in answer["generations"]:
-            print(one_line(f"  {'/'.join(path.split('/')[-3:])}"), file=sys.stderr)
-        for key, what in _SHOWN.items():
-            if answer["counts"][key]:
-                print(f"  {counted(answer['counts'][key], what)}", file=sys.stderr)
+        else:
+            print(f"{one_line(host)}: {sized(gone.freed)} would be free", file=sys.stderr)
+            for path in gone.generations:
+                print(one_line(f"  {'/'.join(path.split('/')[-3:])}"), file=sys.stderr)
+            for key, number in gone.counts:
+                if number and key in _SHOWN:
+                    print(f"  {counted(number, _SHOWN[key])}", file=sys.stderr)
+        for one in answer.all_that_stays:
+            print(one_line(f"  {one.path} stays: {one.why}"), file=sys.stderr)
 
 
 def _agreed() -> bool:
@@ -127,21 +160,24 @@ def _agreed() -> bool:
     return False
 
 
-def _end(name: str, asked: argparse.Namespace, code: int, asking: AskedHosts[dict[str, Any]]) -> int:
+def _end(name: str, asked: argparse.Namespace, code: int, asking: AskedHosts[_Gone]) -> int:
     if asked.json:
-        hosts = {
-            host: {
-                "outcome": "converged",
-                "freed_bytes": one["freed"],
-                "generations": ["/".join(path.split("/")[-3:]) for path in one["generations"]],
-                "counts": one["counts"],
-                "failed": one["failed"],
-                "error": None,
-            }
-            for host, one in asking.answers.items()
-        }
+        hosts = {host: _told(answer) for host, answer in asking.answers.items()}
         print(json.dumps({**document(name, code, hosts, asking.failed), "dry_run": asked.dry_run}, indent=2))
     return code
+
+
+def _told(answer: _Gone) -> dict[str, Any]:
+    gone = answer.collected
+    return {
+        "outcome": "converged",
+        "freed_bytes": gone.freed,
+        "generations": [encodable("/".join(path.split("/")[-3:])) for path in gone.generations],
+        "counts": dict(gone.counts),
+        "failed": [[encodable(part) for part in one] for one in gone.failed],
+        "stays": [{"generation": encodable(one.path), "why": encodable(one.why)} for one in answer.all_that_stays],
+        "error": None,
+    }
 
 
 def _parse(name: str, argv: list[str]) -> argparse.Namespace:

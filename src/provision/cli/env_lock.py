@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from provision.cli import options
 from provision.cli.lock_machines import machines_of_hosts, machines_of_locks
-from provision.cli.locking import Wanted, document, lines, make_lock
+from provision.cli.locking import Wanted, can_solve, document, lines, make_lock, put_lock
+from provision.cli.waiting import Waiting
 from provision.cli.workspace import Workspace
 from provision.decode.near import suggestion
 from provision.environment.spec import load_spec
@@ -19,6 +20,7 @@ from provision.inventory.inventory import EMPTY
 from provision.inventory.mirrors import SHIPPED
 from provision.project import find_root, load_project
 from provision.report.display import visible
+from provision.solving.conda_part import INSTALL
 from provision.solving.lock_files import find_locks
 from provision.solving.machine import Machine
 
@@ -36,6 +38,9 @@ Commit them: `up` then builds from them, without solving, the same on every host
 
 Hosts that are named are asked what they are. Without hosts the locks that are there are made anew, for the same
 machines; the first time, the default host is asked. With --platform or --cuda nobody is asked.
+
+With --from nothing is solved: the lock is what that host's build in use is made of. It must have been built from the
+environment file as it is.
 """
 EXAMPLES = """\
   provision env lock gpu-box                  for a host like this one
@@ -45,6 +50,7 @@ EXAMPLES = """\
   provision env lock                          environment.yml changed: the same locks anew
   provision env lock --upgrade                newest versions, also of what could stay
   provision env lock --check                  exit with 7 where a lock is not what it would be now
+  provision env lock --from gpu-box           what conda solved on this host, for all others
 """
 SHOWN = 30
 """Lines of a solver's explanation that are shown."""
@@ -59,25 +65,69 @@ def main(name: str, argv: list[str]) -> int:
         ProvisionError: nothing, or not all, could be locked; the message says why.
     """
     asked = _parse(name, argv)
+    if asked.source is not None:
+        return _from_host(name, argv, asked)
+    if not can_solve():
+        raise UsageError("nothing here can solve an environment: rattler or uv is not installed", hint=INSTALL)
     written: list[Written] = []
     for wanted in _wanted(asked):
-        try:
-            made = make_lock(wanted, _tell, upgrade=asked.upgrade, write=not asked.check)
-        except StepFailedError as error:
-            # What stands in the way is what somebody came for: it is shown without -v.
-            for line in (error.detail or "").splitlines()[:SHOWN]:
-                _tell(f"  {line}")
-            error.detail = None
-            raise
+        with Waiting() as waiting:
+            try:
+                made = make_lock(wanted, waiting.on, upgrade=asked.upgrade, write=not asked.check)
+            except StepFailedError as error:
+                # What stands in the way is what somebody came for: it is shown without -v.
+                for line in (error.detail or "").splitlines()[:SHOWN]:
+                    waiting.line(f"  {line}")
+                error.detail = None
+                raise
         written.append(made)
-        if not asked.json:
-            for line in lines(made, verbose=asked.verbose):
-                print(visible(line), flush=True)
+        _show(made, asked)
+    return _end(name, asked, written)
+
+
+def _from_host(name: str, argv: list[str], asked: argparse.Namespace) -> int:
+    from provision.cli.env_lock_host import take_lock
+
+    given = [
+        option
+        for option, value in (
+            ("--platform", asked.platform),
+            ("--cuda", asked.cuda),
+            ("--glibc", asked.glibc),
+            ("--archspec", asked.archspec),
+            ("--mirror", asked.mirror),
+            ("--upgrade", asked.upgrade or None),
+            ("HOST", asked.hosts or None),
+        )
+        if value is not None
+    ]
+    if given:
+        raise UsageError(
+            f"--from takes what a host has, as it has it: leave out {given[0]}", hint=f"provision {name} --help"
+        )
+    had, code = take_lock(name, argv, asked)
+    if had is None:
+        if asked.json:
+            print(document([], name, code))
+        return code
+    _tell(f"{asked.source}: taken from {had.generation}, which conda solved there; nothing was solved here")
+    made = put_lock(had.file, had.lock, write=not asked.check)
+    _show(made, asked)
+    return _end(name, asked, [made])
+
+
+def _show(made: Written, asked: argparse.Namespace) -> None:
+    if not asked.json:
+        for line in lines(made, verbose=asked.verbose):
+            print(visible(line), flush=True)
+
+
+def _end(name: str, asked: argparse.Namespace, written: list[Written]) -> int:
     code = STALE if asked.check and not all(one.same for one in written) else 0
     if asked.json:
         print(document(written, name, code))
     elif asked.check and code:
-        _tell("nothing was written: provision env lock    writes it")
+        _tell("nothing was written: the same without --check writes it")
     elif not asked.check and any(not one.same for one in written):
         _tell("commit these files; `provision up` builds from them")
     return code
@@ -149,6 +199,7 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words = options.parser(name, DESCRIPTION, EXAMPLES)
     options.add_hosts(words)
     options.add_inventory(words)
+    words.add_argument("--from", dest="source", metavar="HOST", help="solve nothing: lock what this host has")
     words.add_argument("--environment", metavar="NAME", help="one of the project's environments (default: the first)")
     words.add_argument("--platform", metavar="NAME", help="linux-64 (default) or linux-aarch64")
     words.add_argument("--cuda", metavar="VERSION", help="what the drivers serve: 12.4; none: no GPU (default)")

@@ -12,6 +12,7 @@ from provision.cli.env_export_host import performer_for, probe
 from provision.cli.job_environment import environment_of
 from provision.cli.whoami import whoami
 from provision.cli.workspace import Workspace
+from provision.decode.surrogates import encodable
 from provision.engine.env_rollback import Asked, Rolled, roll
 from provision.engine.hold import Hold
 from provision.errors import UsageError
@@ -64,7 +65,8 @@ def main(name: str, argv: list[str]) -> int:
     answers = asking.ask((host,), work)
     code = asking.exit_code()
     if asked.json:
-        print(json.dumps(document(name, code, {one: _told(each) for one, each in answers.items()}, asking.failed)))
+        told = {one: _told(each) for one, each in answers.items()}
+        print(json.dumps(document(name, code, told, asking.failed), indent=2))
     else:
         for rolled in answers.values():
             for line in rolled.lines:
@@ -80,7 +82,7 @@ def _told(rolled: Rolled) -> dict[str, Any]:
         "from": rolled.was,
         "to": rolled.now,
         "stands": rolled.stands,
-        "packages": list(rolled.changes),
+        "packages": [encodable(one) for one in rolled.changes],
         "error": None,
     }
 

@@ -84,7 +84,7 @@ def make_lock(wanted: Wanted, tell: Callable[[str], None], *, upgrade: bool, wri
     """
     from provision.solving.lock import solve
 
-    before = earlier(wanted.file, wanted.machine)
+    before = earlier(wanted.file, wanted.machine.platform, wanted.machine.cuda)
     path = lock_path(wanted.file, wanted.machine.platform, wanted.machine.cuda)
     lock = solve(
         wanted.spec,
@@ -95,15 +95,25 @@ def make_lock(wanted: Wanted, tell: Callable[[str], None], *, upgrade: bool, wri
         source=path,
         tell=tell,
     )
-    files = texts(wanted.file, lock)
+    return put_lock(wanted.file, lock, write=write)
+
+
+def put_lock(file: Path, lock: Lock, *, write: bool = True) -> Written:
+    """Write the files of a lock, each by rename, where they are not so already.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    before = earlier(file, lock.platform, lock.cuda)
+    files = texts(file, lock)
     same = all(_content(one) == text for one, text in files.items())
     if write and not same:
         for one, text in files.items():
             _put(one, text)
-    return Written(path, lock, changes(before, lock), before is None, same)
+    return Written(lock_path(file, lock.platform, lock.cuda), lock, changes(before, lock), before is None, same)
 
 
-def earlier(file: Path, machine: Machine) -> Lock | None:
+def earlier(file: Path, platform: str, cuda: str) -> Lock | None:
     """Return the lock that is there for such a machine; one that cannot be read counts as none."""
     from provision.errors import BadFileError
 
@@ -111,7 +121,7 @@ def earlier(file: Path, machine: Machine) -> Lock | None:
         locks = find_locks(file)
     except BadFileError:
         return None
-    path = lock_path(file, machine.platform, machine.cuda)
+    path = lock_path(file, platform, cuda)
     name = os.fspath(path.name)
     return next((one for one in locks if os.path.basename(one.source) == name), None)  # noqa: PTH119 - a shown path
 

@@ -7,6 +7,7 @@ of https://repo.anaconda.com), in its documentation's page on channels.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,6 +75,7 @@ def own_of(url: str, channels: Sequence[str], mirror: Mirror | None) -> str | No
     for own in channels:
         if any(url.startswith(f"{root}/") for root in served_from(own, mirror)):
             return own
-        if url.startswith("file://") and f"/channels/{folder_of(own)}/" in url:
+        # conda quotes the name of the folder once more.
+        if url.startswith("file://") and f"/channels/{folder_of(own)}/" in unquote(url):
             return own
     return None

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from provision.environment.drift import Held, held
 from provision.environment.listing import parse_listing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 FILE = ".provision-packages.json"
 """Its name, in the folder of the generation."""
 FORMAT = 1
 _FIELDS = 6
 _MOST = 20_000
+_DIGITS = 16
 _LATEST = 1 << 40
 """Seconds since the epoch that no host's clock shows."""
 
@@ -58,7 +56,7 @@ def parse_build(output: bytes) -> Build:
             kept = text
         elif key == "since":
             at, _, path = text.partition("|")
-            if at.isascii() and at.isdigit() and int(at[:15]) < _LATEST:
+            if at.isascii() and at.isdigit() and len(at) < _DIGITS and int(at) < _LATEST:
                 since.append((_name_of(path), int(at)))
     return Build(_packages(kept), tuple(since))
 
@@ -73,11 +71,10 @@ def _packages(text: str | None) -> tuple[Held, ...] | None:
         return None
 
 
-def _held(fields: Iterable[object]) -> Held:
-    texts = [one for one in fields if isinstance(one, str)]
-    if len(texts) != _FIELDS:
+def _held(fields: object) -> Held:
+    if not isinstance(fields, list) or len(fields) != _FIELDS or not all(isinstance(one, str) for one in fields):
         raise ValueError("a package of the list has other fields")
-    by, name, version, build, sha256, origin = texts
+    by, name, version, build, sha256, origin = fields
     return Held(by, name, version, build, sha256, origin)
 
 

@@ -10,6 +10,8 @@ _LATEST = 1 << 40
 _LONGEST = 200
 _LOG = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:upgrade|install) (\S{1,100}) (\S{1,100}) (\S{1,100})")
 _APT = re.compile(r'(\S{1,80}) "([^"]{0,200})";')
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,100}")
+"""Names that apt and rpm know: they become words of a command that somebody copies."""
 _ON = frozenset({"1", "always", "true"})
 _HELD = "h"
 """First letter of dpkg's status for a package that apt must leave as it is."""
@@ -100,7 +102,8 @@ def _drivers(said: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:
     for line in said.get("driver", ()):
         status, _, rest = line.partition("|")
         name, _, version = rest.partition("|")
-        if status[1:2] == "i" and status[:1] != _HELD and not any(name.startswith(one) for one in kept):
+        exchangeable = status[1:2] == "i" and status[:1] != _HELD and not any(name.startswith(one) for one in kept)
+        if exchangeable and _PACKAGE.fullmatch(name):
             found.append((name, version))
     return tuple(found)
 

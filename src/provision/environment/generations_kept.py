@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
+_NAMED = 3
+"""Users of a generation that are named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """A generation as a host tells of it."""
@@ -64,11 +68,38 @@ def to_remove(environment: Environment, keep: int, also_kept: Collection[str] = 
     The current one stays, whatever a job or a process uses, `also_kept`, and the newest `keep` that are complete and
     not rejected.
     """
-    by_age = sorted(environment.generations, key=lambda one: one.counter)
-    usable = [one.name for one in by_age if one.usable]
+    stays = {one for one, _ in kept(environment, keep, also_kept)}
+    return tuple(one.name for one in _by_age(environment) if one.name not in stays)
+
+
+def kept(environment: Environment, keep: int, also_kept: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Return each generation that stays with the reasons for it, oldest first; `also_kept`: a rollback needs them."""
+    usable = [one.name for one in _by_age(environment) if one.usable]
     newest = usable[len(usable) - keep :] if 0 < keep < len(usable) else usable if keep else []
-    stays = {environment.current, *newest, *also_kept}
-    return tuple(one.name for one in by_age if one.name not in stays and not one.used_by)
+    found = []
+    for one in _by_age(environment):
+        why = [
+            "current" if one.name == environment.current else "",
+            f"used by {_users(one.used_by)}" if one.used_by else "",
+            "a rollback needs it" if one.name in also_kept else "",
+            f"one of the {keep} newest"
+            if one.name in newest and keep > 1
+            else "the newest"
+            if one.name in newest
+            else "",
+        ]
+        if any(why):
+            found.append((one.name, ", ".join(filter(None, why))))
+    return tuple(found)
+
+
+def _by_age(environment: Environment) -> list[Built]:
+    return sorted(environment.generations, key=lambda one: one.counter)
+
+
+def _users(used_by: tuple[str, ...]) -> str:
+    more = len(used_by) - _NAMED
+    return ", ".join(used_by[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def environments_of(told: object) -> tuple[Environment, ...]:

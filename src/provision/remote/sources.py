@@ -47,6 +47,8 @@ INCLUDES: dict[str, tuple[str, ...]] = {
         "job_stop_processes.py",
         "job_tell_removal.py",
     ),
+    "tell_environments.py": ("job_folder.py", "job_tell_state.py", "environments_seen.py"),
+    "collect_environments.py": ("job_folder.py", "job_tell_state.py", "environments_seen.py"),
     "follow_job.py": ("job_folder.py", "job_tell_state.py", "job_follow_log.py"),
     "stop_job.py": ("job_folder.py", "job_tell_state.py", "job_stop_processes.py"),
     "sync_tree.py": (

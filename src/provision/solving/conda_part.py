@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from provision.model.host import Mirror
     from provision.solving.machine import Machine
 
-INSTALL = "pip install 'provision-gpu[lock]'"
+INSTALL = "pip install 'provision-gpu[lock]'; or take what a host has: provision env lock --from HOST"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from provision.environment.lock import LockedWheel
+from provision.environment.names import distribution_of
 from provision.environment.requirement import requirements
 from provision.errors import StepFailedError, UsageError
 from provision.solving.conda_part import INSTALL
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from provision.solving.conda_part import CondaSolution
     from provision.solving.machine import Machine
 
-OTHERWISE_CALLED = {"pytorch": "torch", "pytorch-cpu": "torch", "pytorch-gpu": "torch", "py-opencv": "opencv-python"}
-"""conda-forge's names of distributions that the Python package index calls otherwise; the others share them."""
 LONGEST = 900.0
 
 
@@ -83,7 +82,7 @@ def _there(conda: CondaSolution, lines: Sequence[str]) -> dict[str, str]:
     """Return the distributions that conda brings, but for those that a pip line wants in another version."""
     found: dict[str, str] = {}
     for package in conda.packages:
-        name = canonicalize_name(OTHERWISE_CALLED.get(package.name, package.name))
+        name = distribution_of(package.name)
         if package.name in conda.of_python:
             try:
                 found[name] = str(Version(package.version))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from provision.environment.matchspec import parse
+from provision.environment.names import distribution_of
 from provision.environment.requirement import requirements
 from provision.venv.belonging import belongs_to_conda, is_system
-from provision.venv.names import distribution_of, same_thing
+from provision.venv.names import same_thing
 from provision.venv.remark import Remark, advice, ok, some
 
 if TYPE_CHECKING:

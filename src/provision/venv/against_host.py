@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.venv.names import distribution_of, same_thing
+from provision.environment.names import distribution_of
+from provision.venv.names import same_thing
 from provision.venv.remark import Level, Remark, advice, ok, problem, some
 
 if TYPE_CHECKING:

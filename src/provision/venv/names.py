@@ -1,6 +1,6 @@
-"""Names that differ between an import, the distribution that brings it, and conda's package of the same thing.
+"""Names that differ between an import and the distribution that brings it.
 
-Source: the projects' own installation pages; conda-forge's mapping of names (regro/cf-graph-countyfair, mappings/pypi).
+Source: the projects' own installation pages. Names of conda's packages stand in ``provision.environment.names``.
 """
 
 from __future__ import annotations
@@ -54,42 +54,7 @@ IMPORTS: dict[str, tuple[str, ...]] = {
 }
 """Top-level module to the distributions that bring it, as they are normalised (PEP 503), the most usual first."""
 
-FROM_CONDA: dict[str, str] = {
-    "dask-core": "dask",
-    "faiss": "faiss-cpu",
-    "lightning-core": "lightning",
-    "matplotlib-base": "matplotlib",
-    "msgpack-python": "msgpack",
-    "opencv": "opencv-python",
-    "py-opencv": "opencv-python",
-    "libopencv": "opencv-python",
-    "pyqt": "pyqt5",
-    "pysoundfile": "soundfile",
-    "pytables": "tables",
-    "python-annoy": "annoy",
-    "python-graphviz": "graphviz",
-    "python-lmdb": "lmdb",
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "pytorch-gpu": "torch",
-    "ray-core": "ray",
-    "ray-default": "ray",
-    "seaborn-base": "seaborn",
-    "tensorflow-base": "tensorflow",
-    "tensorflow-cpu": "tensorflow",
-    "tensorflow-gpu": "tensorflow",
-    "py-xgboost": "xgboost",
-    "py-xgboost-cpu": "xgboost",
-    "py-xgboost-gpu": "xgboost",
-}
-"""conda's package to the distribution of the same thing, where they are called differently."""
-
 _OPENCV = frozenset({"opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"})
-
-
-def distribution_of(conda: str) -> str:
-    """Return the normalised distribution that a conda package of Python stands for."""
-    return FROM_CONDA.get(conda.lower()) or canonicalize_name(conda)
 
 
 def same_thing(name: str) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from provision.decode import load
 from provision.decode.nodes import Mapping, Scalar, Sequence
 from provision.environment.matchspec import parse
+from provision.environment.names import distribution_of
 from provision.environment.spec import load_spec
 from provision.venv.belonging import CONDA_ONLY, RULE, is_system
-from provision.venv.names import distribution_of
 from provision.venv.versions import to_pip
 
 if TYPE_CHECKING:

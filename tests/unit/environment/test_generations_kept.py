@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.environment.generations_kept import Built, Environment, environments_of, to_remove
+from provision.environment.generations_kept import Built, Environment, environments_of, kept, to_remove
 
 
 @st.composite
@@ -50,3 +50,24 @@ def test_unfinished_and_rejected_ones_do_not_count_as_newest() -> None:
 def test_a_list_that_is_not_ours_is_refused(told: object) -> None:
     with pytest.raises(ValueError, match="not understood"):
         environments_of(told)
+
+
+@given(environments(), st.integers(0, 9), st.data())
+def test_every_generation_goes_or_stays_with_a_reason(environment: Environment, keep: int, data: st.DataObject) -> None:
+    named = data.draw(st.sets(st.sampled_from([one.name for one in environment.generations] or ["none"])))
+    gone, stays = to_remove(environment, keep, named), dict(kept(environment, keep, named))
+    assert sorted((*gone, *stays)) == sorted(one.name for one in environment.generations)
+    assert all(stays.values())
+
+
+def test_what_stays_says_all_its_reasons() -> None:
+    users = ("job abcdef", "process 7", "process 8", "process 9", "process 10")
+    built = (Built("1-0123abcd", used_by=users), Built("2-0123abcd"), Built("3-0123abcd"), Built("4-0123abcd"))
+    environment = Environment("mymodel", "mymodel", "4-0123abcd", built)
+    assert kept(environment, 2, ["2-0123abcd"]) == (
+        ("1-0123abcd", "used by job abcdef, process 7, process 8 and 2 more"),
+        ("2-0123abcd", "a rollback needs it"),
+        ("3-0123abcd", "one of the 2 newest"),
+        ("4-0123abcd", "current, one of the 2 newest"),
+    )
+    assert kept(environment, 0)[1:] == (("4-0123abcd", "current"),)

@@ -10,6 +10,8 @@ before it is deleted, and whatever stands aside goes with the next run: a kill l
 
 ARCHIVES = (".conda", ".tar.bz2")
 DAY = 86400
+AGAIN = 0.5
+"""Seconds between two words on how far it is."""
 
 
 def package_of(name):
@@ -88,6 +90,23 @@ def aside(state):
                 yield os.path.join(base, name)
 
 
+class Far:
+    """Says on stderr how far it is, twice a second at most; what it is at may take many minutes."""
+
+    def __init__(self, total):
+        self._total = total
+        self._at = time.monotonic()
+
+    def at(self, what, number):
+        if time.monotonic() - self._at < AGAIN:
+            return
+        self._at = time.monotonic()
+        try:
+            os.write(2, b"far|%s|%d|%d\n" % (what.encode(), number, self._total))
+        except OSError:
+            pass  # nobody listens any more: what was begun is brought to its end
+
+
 def move_aside(state, path, number):
     """Rename it to where nobody looks for it; what lies on another disk is deleted where it stands."""
     target = os.path.join(state, ASIDE, "%d-%d-%s" % (time.time(), number, os.path.basename(path)))
@@ -151,14 +170,16 @@ def main():
         "old": list(old(state, request["days"])),
         "leftovers": list(aside(state)),
     }
-    room = Room()
-    for paths in lists.values():
-        for path in paths:
-            room.add(path)
-    failed = []
+    room, failed = Room(), []
+    everything = [path for paths in lists.values() for path in paths]
+    far = Far(len(everything))
+    for number, path in enumerate(everything):
+        far.at("counting", number)
+        room.add(path)
     if request["do"]:
         os.makedirs(os.path.join(state, ASIDE), mode=0o700, exist_ok=True)
-        for number, path in enumerate(one for paths in lists.values() for one in paths):
+        for number, path in enumerate(everything):
+            far.at("removing", number)
             try:
                 delete(path if os.path.dirname(path) == os.path.join(state, ASIDE) else move_aside(state, path, number))
             except OSError as error:
