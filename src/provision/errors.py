@@ -55,6 +55,12 @@ class UnreachableError(ProvisionError):
     kind = "network"
 
 
+class StoppedError(UnreachableError):
+    """The host is a rented machine that is stopped, as its cloud says: nobody needs to wait for an answer."""
+
+    kind = "stopped"
+
+
 class AuthenticationError(UnreachableError):
     """The host answered, and accepted none of the ways to log in."""
 

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TextIO
 
 from provision.model.plan import Outcome, Severity
@@ -24,10 +25,29 @@ if TYPE_CHECKING:
     from provision.report.fold import HostReport, Report
 
 COLUMNS = (
-    *("host", "address", "user", "groups", "reached", "system", "GPUs", "driver", "conda", "environments", "free"),
+    *("host", "address", "user", "groups"),
+    *("cloud", "instance", "type", "state", "price", "age"),
+    *("reached", "system", "GPUs", "driver", "conda", "environments", "free"),
     "verdict",
 )
-DROPPED = ("user", "groups", "free", "environments", "conda", "driver", "address", "reached", "system")
+CLOUD_COLUMNS = ("cloud", "instance", "type", "state", "price", "age")
+"""Only there where a cloud was asked."""
+DROPPED = (
+    "instance",
+    "age",
+    "price",
+    "type",
+    "cloud",
+    "user",
+    "groups",
+    "free",
+    "environments",
+    "conda",
+    "driver",
+    "address",
+    "reached",
+    "system",
+)
 """What a narrow terminal does without, the first of them first."""
 NOTHING = "-"
 UNPROVEN = "GPU-UNPROVEN"
@@ -77,6 +97,7 @@ class Row:
             f"{address}:{host.port}",
             host.user or NOTHING,
             ",".join(host.groups),
+            *_cloud(host),
             self.reached,
             *(_facts(facts, self.prefix) if facts else (NOTHING,) * 6),
             self.verdict,
@@ -109,7 +130,12 @@ def show(rows: Sequence[Row], stream: TextIO, environ: Mapping[str, str]) -> Non
 def plain_lines(rows: Sequence[Row], width: int | None = None) -> list[str]:
     """Return the table as aligned text, two spaces between columns; where a width is given, what fits there."""
     every = [COLUMNS, *(row.cells for row in rows)]
-    kept = range(len(COLUMNS)) if width is None else fitting(rows, width)
+    said = [
+        at
+        for at, name in enumerate(COLUMNS)
+        if name not in CLOUD_COLUMNS or any(one[at] != NOTHING for one in every[1:])
+    ]
+    kept = said if width is None else fitting(rows, width)
     table = [[line[at] for at in kept] for line in every]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
@@ -146,6 +172,34 @@ def _verdict(seen: HostReport) -> str:
     if errors:
         return "unfit"
     return "fit" if seen.facts is not None and proven(seen.facts, in_use(seen.facts, None)) else "unproven"
+
+
+def _cloud(host: Host) -> tuple[str, ...]:
+    """Return the cells of `CLOUD_COLUMNS`."""
+    one = host.provider
+    if one is None:
+        return ("",) * len(CLOUD_COLUMNS)
+    known = one.state is not None
+    return (
+        " ".join(word for word in (one.cloud, one.zone or one.region) if word),
+        one.instance or "",
+        one.type or "",
+        (one.state or "") + (" ?" if one.as_of is not None else ""),
+        ("spot" if one.spot else "on demand") if known else "",
+        _age(one.created),
+    )
+
+
+def _age(created: str | None) -> str:
+    """Return how long ago that was: ``3 d``, ``5 h``; nothing where it cannot be read."""
+    try:
+        then = datetime.fromisoformat((created or "").replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=timezone.utc)
+    hours = int((datetime.now(timezone.utc) - then).total_seconds() // 3600)
+    return f"{hours // 24} d" if hours >= 48 else f"{max(hours, 0)} h"  # noqa: PLR2004 - two days
 
 
 def _facts(facts: Facts, prefix: str | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
@@ -45,7 +45,8 @@ Show the fleet: what each host is and what is on it, read in one round trip each
 EXAMPLES = """\
   provision hosts                              every host of hosts.yaml
   provision hosts train '!ali-7' --json        a group, but for one host; all that was read
-  provision hosts --offline                    only what hosts.yaml says
+  provision hosts --offline                    only what hosts.yaml says, and clouds said when last asked
+  provision hosts --refresh                    clouds are asked again: a new address is known at once
   provision hosts add gpu-box 'ssh -p 31893 root@connect.example'
   provision hosts install-key gpu-box
 """
@@ -62,7 +63,7 @@ class Screen:
 def main(name: str, argv: list[str]) -> int:
     """Look at the hosts and show them."""
     asked = _parse(name, argv)
-    workspace = Workspace.open(asked.inventory)
+    workspace = Workspace.open(asked.inventory, refresh=asked.refresh, offline=asked.offline)
     if not workspace.inventory.hosts:
         raise UsageError(
             f"{workspace.inventory.path}: no hosts", hint="provision hosts add gpu-box 'ssh -p 2222 root@203.0.113.10'"
@@ -87,7 +88,10 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     )
     options.add_inventory(words)
     options.add_fleet(words)
-    words.add_argument("--offline", action="store_true", help="connect to nothing: only what hosts.yaml says")
+    words.add_argument(
+        "--offline", action="store_true", help="connect to nothing: only what hosts.yaml says, and clouds said"
+    )
+    words.add_argument("--refresh", action="store_true", help="ask clouds again, however fresh their answers are")
     words.add_argument("--json", action="store_true", help="print one JSON document on stdout, and nothing else there")
     return words.parse_args(argv)
 
@@ -243,6 +247,7 @@ def _said(row: Row) -> dict[str, Any]:
         "user": host.user,
         "groups": list(host.groups),
         "playbook": host.playbook,
+        "cloud": None if host.provider is None else asdict(host.provider),
         "verdict": None if row.verdict == NOTHING else row.verdict,
     }
 

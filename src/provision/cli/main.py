@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pull": ("pull", "bring files of a host here"),
     "env": ("env", "environments: lock them, compare, export and migrate them"),
     "doctor": ("doctor", "judge this machine and its venv against what the hosts have"),
+    "power": ("power", "start rented machines, and stop them"),
     "ssh": ("ssh", "open a shell on a host"),
     "exec": ("exec", "run a command on many hosts"),
     "trust": ("trust", "accept a host's new key"),

@@ -35,8 +35,13 @@ class Workspace:
     aliases: dict[str, AliasValues] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, inventory: str | None) -> Workspace:
-        """Find and read hosts.yaml and provision.yaml.
+    def open(cls, inventory: str | None, *, refresh: bool = False, offline: bool = False) -> Workspace:
+        """Find and read hosts.yaml and provision.yaml; clouds that it names are asked, or what is kept of them read.
+
+        Args:
+            inventory: The file that the user named.
+            refresh: Ask clouds, however fresh what is kept of them may be.
+            offline: Ask no cloud: what is kept is used, however old.
 
         Raises:
             UsageError: there is no hosts.yaml, or a file cannot be taken.
@@ -48,7 +53,13 @@ class Workspace:
                 "there is no hosts.yaml here, in a parent folder of the project, or in the configuration folder",
                 hint="provision init    writes one; or give one with -i FILE",
             )
-        return cls(load_inventory(path), load_project(here))
+        loaded = load_inventory(path)
+        if loaded.has_sources:
+            # Imported here: most inventories name no cloud.
+            from provision.cli.cloud_hosts import with_clouds
+
+            loaded = with_clouds(loaded, refresh=refresh, offline=offline)
+        return cls(loaded, load_project(here))
 
     def select(self, patterns: Sequence[str]) -> tuple[Host, ...]:
         """Return the hosts that the words of a command line mean, resolved."""

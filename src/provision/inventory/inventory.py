@@ -32,6 +32,10 @@ class Inventory:
     """Hosts of each group, in the file's order."""
     groups_by_host: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Likewise turned round."""
+    providers: dict[str, Provider] = field(default_factory=dict)
+    """What clouds say of the hosts that they know."""
+    fallbacks: dict[str, Settings] = field(default_factory=dict)
+    """Settings that clouds suggest; whatever the file says goes before them."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -50,7 +54,7 @@ class Inventory:
 
     @property
     def has_sources(self) -> bool:
-        """Whether cloud queries stand in the file; `select` answers "not yet" to them."""
+        """Whether cloud queries stand in the file."""
         return bool(self.file.sources)
 
     def alias_of(self, name: str) -> str | None:
@@ -67,8 +71,6 @@ class Inventory:
         Raises:
             UsageError: a word that means no host, or no word and no default among several hosts.
         """
-        if self.has_sources:
-            raise UsageError(f"{self._named}: 'sources' are not supported yet: list the hosts under 'hosts'")
         return select(patterns, self.hosts, self.members, project_default or self.default, self._named)
 
     def resolve(self, name: str, alias: AliasValues | None = None) -> Host:
@@ -84,6 +86,7 @@ class Inventory:
             entry,
             *(one for one in grouped if isinstance(one, GroupEntry)),
             self.file.defaults,
+            *((self.fallbacks[name],) if name in self.fallbacks else ()),
         ]
         jump, proxy_command = resolution.way(levels, alias)
         key = resolution.first(levels, "identity_file", next(iter(alias.identity_files), None) if alias else None)
@@ -98,7 +101,8 @@ class Inventory:
             jump=jump,
             proxy_command=proxy_command,
             host_key=entry.host_key,
-            provider=None if provider is None else Provider(provider.cloud, provider.region, provider.instance),
+            provider=self.providers.get(name)
+            or (None if provider is None else Provider(provider.cloud, provider.region, provider.instance)),
             expect=resolution.expect(levels),
             state_dir=resolution.first(levels, "state_dir") or "~/.provision",
             workdir=resolution.first(levels, "workdir") or "~/work",

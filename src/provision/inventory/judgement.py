@@ -75,6 +75,9 @@ def _judge_names(document: Document, file: InventoryFile) -> None:
 def _judge_default(document: Document, file: InventoryFile) -> None:
     if file.default is None or file.default in file.hosts:
         return
+    if file.sources and file.default not in file.groups:
+        # A cloud may know it.
+        return
     hint = ": it is a group, expected one host" if file.default in file.groups else suggestion(file.default, file.hosts)
     document.problem(("default",), f"'{file.default}' is no host of this file{hint}")
 
@@ -84,6 +87,8 @@ def _judge_groups(document: Document, file: InventoryFile) -> None:
         place = ("groups", group, "hosts") if isinstance(entry, GroupEntry) else ("groups", group)
         for index, one in enumerate(_listed(entry)):
             if one in file.hosts or _is_glob(one):
+                continue
+            if file.sources and one not in file.groups:
                 continue
             hint = suggestion(one, file.hosts)
             if one in file.groups:

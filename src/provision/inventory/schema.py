@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from provision.decode.checks import NAME, OWN_FOLDER, URL, VARIABLE, WORD
 from provision.inventory import fields as rule
+from provision.inventory.cloud_source import AliyunSource, AwsSource, GcpSource  # noqa: TC001 - read at run time
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,45 +78,6 @@ class GroupEntry(Settings):
     """A named list of hosts, with settings for them."""
 
     hosts: Annotated[tuple[Annotated[str, rule.PATTERN], ...], "names and patterns such as gpu-*"] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AwsSource:
-    """Hosts that EC2 knows."""
-
-    cloud: Literal["aws"]
-    regions: tuple[Annotated[str, WORD], ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
-    address: Literal["public", "private"] = "public"
-    user: Annotated[str | None, rule.USER] = None
-    group: Annotated[str | None, NAME] = None
-    profile: Annotated[str | None, WORD] = None
-
-
-@dataclass(frozen=True, slots=True)
-class GcpSource:
-    """Hosts that Compute Engine knows."""
-
-    cloud: Literal["gcp"]
-    project: Annotated[str | None, WORD] = None
-    zones: tuple[Annotated[str, WORD], ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
-    address: Literal["public", "private"] = "public"
-    user: Annotated[str | None, rule.USER] = None
-    group: Annotated[str | None, NAME] = None
-
-
-@dataclass(frozen=True, slots=True)
-class AliyunSource:
-    """Hosts that ECS knows."""
-
-    cloud: Literal["aliyun"]
-    regions: tuple[Annotated[str, WORD], ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
-    address: Literal["public", "private"] = "public"
-    user: Annotated[str | None, rule.USER] = None
-    group: Annotated[str | None, NAME] = None
-    profile: Annotated[str | None, WORD] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,21 @@ class Provider:
     cloud: str
     region: str | None = None
     instance: str | None = None
+    zone: str | None = None
+    type: str | None = None
+    state: str | None = None
+    """``running``, ``stopped``, ...; ``None`` where the cloud was not asked."""
+    spot: bool = False
+    """The cloud may take it away at any time."""
+    created: str | None = None
+    """ISO 8601."""
+    billed_when_stopped: bool = False
+    project: str | None = None
+    profile: str | None = None
+    endpoint: str | None = None
+    """Whom the source asked, and so who is asked to start or stop it."""
+    as_of: float | None = None
+    """When the cloud said so, in seconds since the epoch, where that is longer ago than an answer is fresh."""
 
 
 @dataclass(frozen=True, slots=True)

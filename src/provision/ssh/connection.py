@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from provision.errors import ProvisionError, UnreachableError
+from provision.errors import ProvisionError, StoppedError, UnreachableError
 from provision.ssh import algorithms, profile
 from provision.ssh.dial import SilentError, dial
 from provision.ssh.early import take
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from provision.model.host import Host
     from provision.ssh.route import Hop, Route, Settings
 
 KEY_TRIES = 3
@@ -90,6 +91,7 @@ class Connection:
 
     def _open(self, hop: Hop, settings: Settings, *, last: bool) -> fabric.Connection:
         host = hop.host
+        _check_running(host)
         store = TrustStore()
         files = tuple(_expanded(hop.alias.known_hosts_files))
         known = (KnownHosts((*files, *SYSTEM_FILES)) if files else KnownHosts()).lookup(
@@ -231,3 +233,12 @@ def _explained(error: BaseException, hop: Hop, seconds: float) -> UnreachableErr
             hint="it may limit how many connect at once, or block this address",
         )
     return UnreachableError(f"{where}: {text}")
+
+
+def _check_running(host: Host) -> None:
+    provider = host.provider
+    if provider is not None and provider.state in {"stopped", "stopping"}:
+        raise StoppedError(
+            f"{host.name} is {provider.state}: {provider.cloud} {provider.region} {provider.instance}",
+            hint=f"provision power on {host.name}   (provision hosts --refresh asks its cloud again)",
+        )

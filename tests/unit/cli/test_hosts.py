@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provision.cli.fleet_table import COLUMNS, DROPPED, Row, fitting, plain_lines, rows_of, show
+from provision.cli.fleet_table import CLOUD_COLUMNS, COLUMNS, DROPPED, Row, fitting, plain_lines, rows_of, show
 from provision.cli.hosts_key import Answers
 from provision.cli.hosts_list import _document
 from provision.errors import UsageError
@@ -79,7 +79,7 @@ def test_offline_the_table_says_what_the_file_says_and_connects_to_nothing(desk:
     answer = desk.type("hosts", "--offline")
     assert answer.code == 0, answer
     head, line = answer.out.splitlines()
-    assert head.split() == [*COLUMNS]
+    assert head.split() == [one for one in COLUMNS if one not in CLOUD_COLUMNS]
     assert line.split()[:5] == ["gpu-box", "203.0.113.10:22", "root", "train", "-"]
     document = decoded(desk.type("hosts", "--offline", "--json").out)
     assert document["exit_code"] == 0
@@ -88,6 +88,7 @@ def test_offline_the_table_says_what_the_file_says_and_connects_to_nothing(desk:
         "steps": [],
         "findings": [],
         "facts": None,
+        "cloud": None,
         "error": None,
         "address": "203.0.113.10",
         "port": 22,
@@ -243,7 +244,8 @@ def test_columns_go_in_their_order_where_there_is_no_room() -> None:
     rows = rows_of([host], report_of("a", probed, HostFinished(Outcome.CONVERGED)))
     kept = [[COLUMNS[at] for at in fitting(rows, width)] for width in range(300, 0, -1)]
     gone = [one for wide, narrow in itertools.pairwise(kept) for one in wide if one not in narrow]
-    assert DROPPED[:4] == ("user", "groups", "free", "environments")
+    assert set(DROPPED[:5]) < set(CLOUD_COLUMNS)
+    assert DROPPED[5:9] == ("user", "groups", "free", "environments")
     assert gone == [one for one in DROPPED if one in kept[0]]
     assert kept[-1] == ["host", "GPUs", "verdict"]
 

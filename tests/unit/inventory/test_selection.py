@@ -69,8 +69,7 @@ def test_an_empty_inventory_says_how_to_add_a_host() -> None:
     assert "provision hosts add" in (refused.value.hint or "")
 
 
-def test_sources_are_answered_with_not_yet() -> None:
+def test_sources_add_no_host_by_themselves() -> None:
     inventory = parse_inventory("version: 1\nhosts: {a: {address: a}}\nsources: [{cloud: aws, regions: [us-east-1]}]")
     assert inventory.has_sources
-    with pytest.raises(UsageError, match="'sources' are not supported yet"):
-        inventory.select(["all"])
+    assert inventory.select(["all"]) == ("a",)
