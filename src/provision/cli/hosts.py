@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import importlib
 
-MODULES = {"list": "hosts_list", "add": "hosts_add", "install-key": "hosts_key"}
+MODULES = {
+    "list": "hosts_list",
+    "add": "hosts_add",
+    "import": "hosts_import",
+    "export": "hosts_export",
+    "install-key": "hosts_key",
+}
 """What may follow `hosts`; anything else is taken for the hosts to list."""
 
 

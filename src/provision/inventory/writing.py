@@ -17,6 +17,8 @@ from provision.inventory.inventory import parse_inventory
 from provision.inventory.ssh_command import parse_ssh_command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from provision.inventory.schema import HostEntry
 
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.][A-Za-z0-9_./@%+~-]*")
@@ -64,6 +66,48 @@ def add_host_text(text: str, name: str, entry: HostEntry, source: str = "hosts.y
     if found.pop(name, None) != entry or found != before.file.hosts:
         raise _by_hand(source, name, entry)
     return after
+
+
+def add_groups_text(text: str, groups: Mapping[str, Iterable[str]], source: str = "hosts.yaml") -> str:
+    """Return the text of a hosts.yaml with groups more, each with its hosts; every other line stays as it is.
+
+    Raises:
+        BadFileError: the text cannot be taken as it is.
+        UsageError: no place for them is found.
+    """
+    if not groups:
+        return text
+    before = parse_inventory(text, source)
+    lines = [f"  {_scalar(_checked_name(name))}: [{', '.join(map(_scalar, hosts))}]" for name, hosts in groups.items()]
+    after = text if text.endswith("\n") else text + "\n"
+    if before.file.groups:
+        document = parse(text, source)
+        at = document.line(("groups",))
+        rows = after.splitlines(keepends=True)
+        first = next(iter(before.file.groups))
+        child = rows[document.line(("groups", first)) - 1] if document.line(("groups", first)) > at else ""
+        indent = child[: len(child) - len(child.lstrip())]
+        if not indent:
+            raise _groups_by_hand(source, lines)
+        rows[at:at] = [f"{indent}{one.strip()}\n" for one in lines]
+        after = "".join(rows)
+    else:
+        after += "groups:\n" + "".join(f"{one}\n" for one in lines)
+    try:
+        found = parse_inventory(after, source)
+    except BadFileError:
+        raise _groups_by_hand(source, lines) from None
+    wanted = {*before.groups, *groups}
+    if set(found.groups) != wanted or found.file.hosts != before.file.hosts:
+        raise _groups_by_hand(source, lines)
+    return after
+
+
+def _groups_by_hand(source: str, lines: list[str]) -> UsageError:
+    return UsageError(
+        f"{source}: there is no safe place to add groups by itself",
+        hint="add them below 'groups:' yourself:\n" + "\n".join(lines),
+    )
 
 
 def _inserted(text: str, name: str, entry: HostEntry) -> str:

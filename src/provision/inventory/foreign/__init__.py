@@ -1,0 +1,1 @@
+"""Hosts that other tools' files list: Ansible, SkyPilot, Ray, dstack; and the same hosts written down for them."""
