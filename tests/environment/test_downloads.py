@@ -263,3 +263,23 @@ def test_a_server_that_hardly_sends_is_passed_over_for_the_next(net: Net, host: 
     done = fetch(host, f"{net.web.url}/moved", f"{net.web.url}/file", patience=2)
     assert done.returncode == 0, done
     has(host, CONTENT)
+
+
+def test_servers_are_asked_all_at_once_and_each_answer_is_told(net: Net, host: LabHost) -> None:
+    slow, refusing = net.serve(net.authority), net.serve(net.authority)
+    slow.fault("/file", Fault(drip=0.5))
+    refusing.fault("/file", Fault(status=403))
+    unranged = net.serve(net.authority)
+    unranged.fault("/file", Fault(ranges=False))
+    urls = [f"{one.url}/file" for one in (net.web, slow, refusing, unranged)] + [NOWHERE, f"{net.web.url}/absent"]
+    words = [word for number, url in enumerate(urls) for word in (str(number), url)]
+    done = host.run(["sh", "-c", script_text(source("probe_mirrors.sh"), ("2", "65536", *words))], user="ubuntu")
+    assert done.returncode == 0, done
+    told = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
+    assert sorted(told) == ["0", "1", "2", "3", "4", "5"], done
+    assert [told[one][:1] for one in "012345"] == [["206"], [told["1"][0]], ["403"], ["200"], ["0"], ["404"]]
+    assert [told[one][1] for one in "03"] == ["65536", "65536"]
+    assert 0 < int(told["1"][1]) < 100
+    assert 1900 <= int(told["1"][2]) < 6000
+    assert told["4"][3]
+    assert host.run("ls -d /tmp/tmp.*").returncode != 0, "nothing is left behind"

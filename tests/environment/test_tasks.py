@@ -189,3 +189,47 @@ def test_a_command_that_fails_is_told_with_its_code_and_last_line_and_nothing_af
     assert "compile it: exit code 9: no compiler here" in told(answer)["error"]["message"]
     assert box.run("test -e /home/ubuntu/later").returncode == 1
     assert laptop.type("up", "--json").code == 4, "a command that failed was not recorded as done"
+
+
+SOURCES = {
+    "/etc/apt/sources.list": (
+        "deb http://archive.example.com/ubuntu/ jammy main\n"
+        "deb [signed-by=/k] https://archive.example.com/ubuntu jammy-updates main\n"
+        "deb http://security.example.com/ubuntu jammy-security main\n"
+        "deb http://other.example.com/tools stable main\n"
+    ),
+    "/etc/apt/sources.list.d/base.sources": (
+        "Types: deb\nURIs: http://archive.example.com/debian\nSuites: trixie trixie-updates\nComponents: main\n\n"
+        "Types: deb\nURIs: http://security.example.com/debian-security\nSuites: trixie-security\nComponents: main\n"
+    ),
+}
+KEEPS_SOURCES = """#!/bin/sh
+case " $* " in *" update "*) ;; *) exit 0 ;; esac
+for option in "$@"; do
+    case $option in
+    Dir::Etc::sourcelist=*) cat "${option#*=}" ;;
+    Dir::Etc::sourceparts=*) cat "${option#*=}"/* ;;
+    esac
+done >>/var/sources-asked
+"""
+
+
+def test_apts_archives_come_from_the_mirror_and_security_updates_do_not(laptop: Laptop, site: Site) -> None:
+    files = [(path, text, 0o644) for path, text in SOURCES.items()]
+    host = site.host("mirrored", sudo="nopasswd", files=(("/usr/bin/apt-get", KEEPS_SOURCES, 0o755), *files))
+    laptop.hosts([host], {host.name: {"mirrors": "near"}})
+    path = laptop.project / "hosts.yaml"
+    path.write_text(
+        path.read_text().replace('"hosts":', '"mirrors": {"near": {"apt": "http://near.example.com/a&b"}},\n"hosts":')
+    )
+    play(laptop, {"packages": {"names": ["standin-tool"]}})
+    laptop.type("up", host.name)
+    asked_text = (host.root / "var/sources-asked").read_text()
+    assert "deb http://near.example.com/a&b/ubuntu/ jammy main\n" in asked_text
+    assert "deb [signed-by=/k] http://near.example.com/a&b/ubuntu/ jammy-updates main\n" in asked_text
+    assert "deb http://security.example.com/ubuntu jammy-security main\n" in asked_text
+    assert "deb http://other.example.com/tools stable main\n" in asked_text
+    assert "URIs: http://near.example.com/a&b/debian/\nSuites: trixie trixie-updates\n" in asked_text
+    assert "URIs: http://security.example.com/debian-security\nSuites: trixie-security\n" in asked_text
+    assert (host.root / "etc/apt/sources.list").read_text() == SOURCES["/etc/apt/sources.list"]
+    assert host.run("ls -d /tmp/tmp.*").returncode != 0, "nothing is left behind"

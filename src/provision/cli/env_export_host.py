@@ -200,4 +200,5 @@ def _mirrors(host: Host) -> tuple[tuple[str, str], ...]:
     """Return (channel, URL) of all mirrors that are known: the host's own first."""
     from provision.inventory.mirrors import SHIPPED
 
-    return tuple(pair for one in (host.mirror, *SHIPPED.values()) if one is not None for pair in one.channels)
+    own = (host.mirror, *host.mirror.candidates) if host.mirror is not None else ()
+    return tuple(pair for one in (*own, *SHIPPED.values()) for pair in one.channels)

@@ -133,7 +133,7 @@ def _taken(facts: Facts, host: Host, built: tuple[Place, Variant], had: tuple[Li
         lock = taken(
             *had,
             channels=spec.channels,
-            mirrors=(host.mirror, *SHIPPED.values()),
+            mirrors=(*((host.mirror, *host.mirror.candidates) if host.mirror else ()), *SHIPPED.values()),
             pip=spec.pip,
             machine=machine,
             asked=digest_asked(spec, variant.kind, machine.platform, machine.cuda),

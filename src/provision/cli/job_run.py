@@ -13,7 +13,7 @@ from provision.cli.asking import Asking, typed
 from provision.cli.consent import Consent
 from provision.cli.job_book import Entry, JobBook
 from provision.cli.job_screen import JobScreen
-from provision.cli.job_variables import variables
+from provision.cli.job_variables import own_variables, variables
 from provision.cli.log_screen import LogScreen
 from provision.cli.project_notes import ProjectNotes
 from provision.cli.project_tree import ProjectTree, SyncWay, tree_on
@@ -208,7 +208,7 @@ class JobRun:
             "in_place": asked.in_place,
             "persist": list(project.persist),
             "environment": {"name": self._environment.name} if self._environment is not None else None,
-            "env": [list(pair) for pair in (*self._host.env, *self._variables.plain)],
+            "env": [list(pair) for pair in (*own_variables(self._host, self._variables), *self._variables.plain)],
             "secrets": [list(pair) for pair in self._variables.secrets],
             "gpus": asked.gpus,
             "max_time": asked.max_time,

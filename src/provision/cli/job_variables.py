@@ -13,6 +13,8 @@ from provision.errors import BadFileError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from provision.model.host import Host
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LARGEST_FILE = 1 << 20
 
@@ -25,6 +27,13 @@ class Variables:
     secrets: tuple[tuple[str, str], ...]
     absent: tuple[str, ...]
     """Secrets that the project names and this machine does not have."""
+
+
+def own_variables(host: Host, job: Variables) -> tuple[tuple[str, str], ...]:
+    """Return the host's variables; a job with a token for Hugging Face gets no mirror of it: that would see it."""
+    token = any(name == "HF_TOKEN" for name, _ in (*job.plain, *job.secrets))
+    mirrored = host.mirror.hf if host.mirror is not None and token else None
+    return tuple(one for one in host.env if one != ("HF_ENDPOINT", mirrored))
 
 
 def variables(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from provision.model.host import Mirror
 
 ALIAS = "https://conda.anaconda.org"
+TORCH = "https://download.pytorch.org/whl"
+"""PyTorch's own indexes of wheels, one for each CUDA, are below it."""
 MAIN, R = "https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r"
 DEFAULTS = {"defaults": (MAIN, R), "main": (MAIN,), "r": (R,), "pkgs/main": (MAIN,), "pkgs/r": (R,)}
 
@@ -37,7 +39,7 @@ def shown(url: str) -> str:
 def served_from(url: str, mirror: Mirror | None) -> tuple[str, ...]:
     """Return the addresses that serve what a channel's own address has: the mirror's first, its own last."""
     found: list[str] = []
-    for name, served in _by_name(mirror):
+    for name, served in (pair for one in (mirror.chain if mirror is not None else ()) for pair in _by_name(one)):
         own = own_urls(name)
         if url not in own:
             continue
@@ -46,9 +48,9 @@ def served_from(url: str, mirror: Mirror | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(one.rstrip("/") for one in found), url)))
 
 
-def _by_name(mirror: Mirror | None) -> Iterable[tuple[str, list[str]]]:
+def _by_name(mirror: Mirror) -> Iterable[tuple[str, list[str]]]:
     served: dict[str, list[str]] = {}
-    for name, url in mirror.channels if mirror is not None else ():
+    for name, url in mirror.channels:
         served.setdefault(name, []).append(url)
     return served.items()
 

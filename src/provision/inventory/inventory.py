@@ -13,7 +13,7 @@ from provision.inventory import resolution
 from provision.inventory.alias import AliasValues, split_hop
 from provision.inventory.judgement import groups_by_host, judge, members
 from provision.inventory.location import check_writers
-from provision.inventory.mirrors import SHIPPED
+from provision.inventory.mirrors import AUTO, SHIPPED, automatic
 from provision.inventory.schema import GroupEntry, HostEntry, InventoryFile, Settings
 from provision.inventory.selection import select
 from provision.model.host import Host, Mirror, Provider
@@ -91,6 +91,7 @@ class Inventory:
         jump, proxy_command = resolution.way(levels, alias)
         key = resolution.first(levels, "identity_file", next(iter(alias.identity_files), None) if alias else None)
         provider = entry.provider
+        mirror = self.mirror(resolution.first(levels, "mirrors"))
         return Host(
             name=name,
             address=entry.address or (alias.hostname if alias else None) or entry.ssh or name,
@@ -107,9 +108,9 @@ class Inventory:
             state_dir=resolution.first(levels, "state_dir") or "~/.provision",
             workdir=resolution.first(levels, "workdir") or "~/work",
             playbook=resolution.first(levels, "playbook") or "gpu",
-            mirror=self.mirror(resolution.first(levels, "mirrors")),
+            mirror=mirror,
             offline=bool(resolution.first(levels, "offline")),
-            env=resolution.env(levels),
+            env=resolution.with_hub(resolution.env(levels), mirror),
             groups=groups,
             notes=alias.notes if alias else (),
         )
@@ -140,6 +141,8 @@ class Inventory:
         """Return a mirror profile by name, the file's own before the shipped ones."""
         if name is None or name == "none":
             return None
+        if name == AUTO:
+            return automatic(resolution.own_mirror(one, entry) for one, entry in self.file.mirrors.items())
         own = self.file.mirrors.get(name)
         return SHIPPED.get(name) if own is None else resolution.own_mirror(name, own)
 

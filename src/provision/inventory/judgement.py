@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.decode import printable
 from provision.decode.near import suggestion
 from provision.inventory.fields import MOST_HOPS
-from provision.inventory.mirrors import SHIPPED
+from provision.inventory.mirrors import AUTO, SHIPPED
 from provision.inventory.schema import GroupEntry
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _judge_groups(document: Document, file: InventoryFile) -> None:
 
 
 def _judge_settings(document: Document, file: InventoryFile) -> None:
-    known = [*file.mirrors, *SHIPPED, "none"]
+    known = [*file.mirrors, *SHIPPED, AUTO, "none"]
     places: list[tuple[tuple[str, ...], Settings]] = [(("defaults",), file.defaults)]
     places += [(("groups", name), one) for name, one in file.groups.items() if isinstance(one, GroupEntry)]
     places += [(("hosts", name), one) for name, one in file.hosts.items()]

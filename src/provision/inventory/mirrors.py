@@ -6,15 +6,24 @@ Every server keeps the layout of the original: ``miniconda/`` for installers, ``
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from provision.environment.channels import ALIAS, MAIN, TORCH, R
 from provision.model.host import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SOURCES = {
     "layout": "github.com/mirrorz-org/mirrorz-help contents/anaconda.mdx @ 15d2b1757fe5",
     "nvidia": "github.com/mirrorz-org/mirrorz-help contents/anaconda-extra.mdx @ c6a53061558c",
     "tuna": "github.com/tuna/tunasync-scripts anaconda.py @ 04697b8f6c93",
     "ustc": "github.com/ustclug/mirrorhelp source/pypi.rst @ 020770cb7f39",
+    "apt": "github.com/mirrorz-org/mirrorz-help contents/{ubuntu,ubuntu-ports,debian}.mdx @ 015e0befe892",
+    "hf": "HF_ENDPOINT: huggingface_hub's reference of environment variables; hf-mirror.com: LocalAI pull request 8847",
 }
-"""Where layout and contents were read; for Aliyun, BFSU and SUSTech: .condarc files of public repositories."""
+"""Where layout and contents were read; for Aliyun, BFSU, SUSTech and PyTorch's wheels at Nanjing University: settings
+and scripts of public repositories."""
 
 HELP = {
     "tuna": "https://mirrors.tuna.tsinghua.edu.cn/help/anaconda/",
@@ -25,6 +34,11 @@ HELP = {
 """The operators' own pages, to look at where a server answers 404: not every one keeps every platform."""
 
 _NVIDIA = "https://mirrors.sustech.edu.cn/anaconda-extra/cloud/nvidia"
+
+
+_TORCH = "https://mirrors.nju.edu.cn/pytorch/whl"
+"""The one with the layout of the original; Aliyun's has one flat page for each CUDA, Shanghai's may answer nothing."""
+_HF = "https://hf-mirror.com"
 
 
 def _mirror(name: str, root: str, pip: str) -> Mirror:
@@ -39,7 +53,15 @@ def _mirror(name: str, root: str, pip: str) -> Mirror:
         ("pytorch", f"{root}/cloud/pytorch"),
         ("nvidia", _NVIDIA),
     )
-    return Mirror(name, installer=f"{root}/miniconda", channels=channels, pip=pip)
+    return Mirror(
+        name,
+        installer=f"{root}/miniconda",
+        channels=channels,
+        pip=pip,
+        torch=_TORCH,
+        apt=root.removesuffix("/anaconda"),
+        hf=_HF,
+    )
 
 
 _TUNA = ("https://mirrors.tuna.tsinghua.edu.cn/anaconda", "https://pypi.tuna.tsinghua.edu.cn/simple")
@@ -55,3 +77,33 @@ SHIPPED: dict[str, Mirror] = {
     )
 }
 """Profiles by name; `china` is the one to take where no other is wanted."""
+
+AUTO = "auto"
+"""Asks for the best of all profiles, as the host itself finds out."""
+
+ORIGINAL = Mirror(
+    "original",
+    installer="https://repo.anaconda.com/miniconda",
+    channels=(
+        ("defaults", MAIN),
+        ("defaults", R),
+        ("main", MAIN),
+        ("r", R),
+        ("pkgs/main", MAIN),
+        ("pkgs/r", R),
+        ("conda-forge", f"{ALIAS}/conda-forge"),
+        ("pytorch", f"{ALIAS}/pytorch"),
+        ("nvidia", f"{ALIAS}/nvidia"),
+    ),
+    torch=TORCH,
+)
+"""What the mirrors are mirrors of; for pip, the index that pip takes by itself."""
+
+
+def automatic(own: Iterable[Mirror]) -> Mirror:
+    """Return the profile that stands for the best of the user's own, the shipped ones and the originals."""
+    mine = tuple(own)
+    names = {one.name for one in mine}
+    # `china` is another name of one of them.
+    shipped = (one for name, one in SHIPPED.items() if name not in {"china", *names})
+    return Mirror(AUTO, candidates=(*mine, *shipped, ORIGINAL))

@@ -50,6 +50,16 @@ def env(levels: list[Settings]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(merged.items()))
 
 
+def with_hub(env: tuple[tuple[str, str], ...], mirror: Mirror | None) -> tuple[tuple[str, str], ...]:
+    """Return the variables with the mirror's hub of models, where nobody names another one.
+
+    Who has a token there gets none: it would be sent to whoever runs the mirror.
+    """
+    if mirror is None or mirror.hf is None or {"HF_ENDPOINT", "HF_TOKEN"} & {name for name, _ in env}:
+        return env
+    return tuple(sorted((*env, ("HF_ENDPOINT", mirror.hf))))
+
+
 def own_mirror(name: str, entry: MirrorEntry) -> Mirror:
     """Return a mirror profile that the user wrote."""
     pairs = [
@@ -57,4 +67,4 @@ def own_mirror(name: str, entry: MirrorEntry) -> Mirror:
         for channel, urls in entry.channels.items()
         for url in ((urls,) if isinstance(urls, str) else urls)
     ]
-    return Mirror(name, entry.installer, tuple(pairs), entry.pip)
+    return Mirror(name, entry.installer, tuple(pairs), entry.pip, entry.torch, entry.apt, entry.hf)

@@ -53,9 +53,9 @@ class Settings:
     state_dir: Annotated[str | None, OWN_FOLDER, "where provision keeps environments on the host"] = None
     workdir: Annotated[str | None, OWN_FOLDER, "where projects go on the host"] = None
     playbook: Annotated[str | None, rule.PLAYBOOK, "name or path of the playbook"] = None
-    mirrors: Annotated[str | None, NAME, "mirror profile: own or china, tuna, aliyun, ustc, bfsu; none: no mirror"] = (
-        None
-    )
+    mirrors: Annotated[
+        str | None, NAME, "mirror profile: own or china, tuna, aliyun, ustc, bfsu; auto: the best; none: no mirror"
+    ] = None
     offline: Annotated[bool | None, "true: it reaches nothing, what it needs is sent over the connection"] = None
     env: Annotated[
         dict[Annotated[str, VARIABLE], Annotated[str, rule.ENV_VALUE]] | None,
@@ -90,6 +90,9 @@ class MirrorEntry:
         "URL (or list of them) that serves each conda channel",
     ] = field(default_factory=dict)
     pip: Annotated[str | None, URL, "index for pip"] = None
+    torch: Annotated[str | None, URL, "serves what https://download.pytorch.org/whl does, in its layout"] = None
+    apt: Annotated[str | None, URL, "has the folders ubuntu, ubuntu-ports and debian, for `packages`"] = None
+    hf: Annotated[str | None, URL, "HF_ENDPOINT of what runs there"] = None
 
 
 @dataclass(frozen=True, slots=True)

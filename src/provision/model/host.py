@@ -56,6 +56,21 @@ class Mirror:
     """Pairs of channel name (``defaults``, ``conda-forge``, ...) and the URL that serves it."""
     pip: str | None = None
     """Index URL for pip."""
+    torch: str | None = None
+    """Folder URL that serves what https://download.pytorch.org/whl does."""
+    apt: str | None = None
+    """URL below which ``ubuntu``, ``ubuntu-ports`` and ``debian`` are served."""
+    hf: str | None = None
+    """``HF_ENDPOINT`` of what runs there."""
+    then: tuple[Mirror, ...] = ()
+    """Asked in this order where this one fails."""
+    candidates: tuple[Mirror, ...] = ()
+    """It is not chosen yet: the host asks these, and the best of them are taken."""
+
+    @property
+    def chain(self) -> tuple[Mirror, ...]:
+        """This one, and those that are asked where it fails."""
+        return (self, *self.then)
 
 
 @dataclass(frozen=True, slots=True)

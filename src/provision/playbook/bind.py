@@ -70,7 +70,7 @@ class Binder:
         if isinstance(options, GpuOptions):
             return GpuTask(host.expect)
         if isinstance(options, PackagesOptions):
-            return PackagesTask(options)
+            return PackagesTask(options, host.mirror.apt if host.mirror else None)
         if isinstance(options, FilesOptions):
             return FilesTask(tuple(self._file(one.path, one.mode, one.content, one.source) for one in options.files))
         if isinstance(options, CommandOptions):

@@ -64,6 +64,12 @@ def receive_packages(interpreter: str, folder: str, what: str, data: bytes) -> P
     return Program("python.sh", arguments, data=data, timeout=DAY)
 
 
+def probe_mirrors(seconds: int, most: int, urls: Iterable[str]) -> Program:
+    """Ask servers for the first `most` bytes of a file each, all at once, for so many seconds; numbered from 0."""
+    questions = (word for number, url in enumerate(urls) for word in (str(number), url))
+    return Program("probe_mirrors.sh", (str(seconds), str(most), *questions), timeout=seconds * 4)
+
+
 def install_miniconda(state_dir: str, sha256: str, prefix: str, *, repair: bool) -> Program:
     """Install Miniconda from the cached installer."""
     mark = f"{state_dir}/installing/{prefix.replace('/', '%')}"
@@ -85,7 +91,7 @@ def build_environment(
     conda: str,
     base: str,
     generation: str,
-    channels: Iterable[str],
+    channels: Iterable[Iterable[str]],
     specs: Iterable[str],
     requirements: str,
     constraints: str,
@@ -93,13 +99,15 @@ def build_environment(
     marker: str,
     cuda: str,
     accept_tos: bool,
-    pip_index: str,
+    pip_indexes: Iterable[tuple[str, str]],
     locked: bytes | None = None,
     offline: bool = False,
     secrets: tuple[str, ...] = (),
 ) -> Program:
     """Build one generation of an environment; `locked` is the list for fetch_packages.py, where there is a lock.
 
+    `channels`, `pip_indexes`: the first of each is asked; where it does not serve, the next. An index is pip's, and who
+    serves PyTorch's wheels; empty ones are the originals.
     `offline`: everything is in the host's cache, and nobody else is to be asked.
     """
     arguments = (
@@ -107,7 +115,7 @@ def build_environment(
         conda,
         base,
         generation,
-        "\n".join(channels),
+        "\n\n".join("\n".join(one) for one in channels),
         "\n".join(specs),
         requirements,
         constraints,
@@ -115,7 +123,7 @@ def build_environment(
         marker,
         cuda,
         "yes" if accept_tos else "",
-        pip_index,
+        "\n".join(f"{index or '-'} {torch or '-'}" for index, torch in pip_indexes),
         source("fetch_packages.py") if locked is not None else "",
         "yes" if offline else "",
     )
@@ -180,9 +188,9 @@ def job_program(name: str, state_dir: str, request: bytes, env: tuple[tuple[str,
     return Program("converse.sh", (state_dir, source(name)), data=request, env=env)
 
 
-def install_packages(manager: str, packages: Iterable[str], *, sudo: bool) -> Program:
-    """Install system packages."""
-    return Program("install_packages.sh", (manager, "sudo" if sudo else "", *packages), timeout=DAY)
+def install_packages(manager: str, packages: Iterable[str], *, sudo: bool, mirror: str | None = None) -> Program:
+    """Install system packages; apt's from a mirror with the folders ``ubuntu`` and ``debian``, where there is one."""
+    return Program("install_packages.sh", (manager, "sudo" if sudo else "", mirror or "", *packages), timeout=DAY)
 
 
 def write_file(path: str, mode: str, content: bytes) -> Program:

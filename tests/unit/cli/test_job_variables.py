@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.cli.job_variables import variables
+from provision.cli.job_variables import Variables, own_variables, variables
 from provision.errors import BadFileError, UsageError
+from provision.model.host import Host, Mirror
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +67,26 @@ def test_a_file_that_is_not_there_or_far_too_large_is_refused(tmp_path: Path) ->
     (tmp_path / "large").write_bytes(b"A=1\n" * 300_000)
     with pytest.raises(BadFileError, match="larger than 1 MiB"):
         variables([], [str(tmp_path / "large")], [], [], {})
+
+
+@pytest.mark.parametrize(
+    ("plain", "secrets", "hub"),
+    [
+        ((), (), ("HF_ENDPOINT", "https://hub.example")),
+        ((("HF_TOKEN", "x"),), (), None),
+        ((), (("HF_TOKEN", "x"),), None),
+    ],
+)
+def test_a_job_with_a_token_gets_no_mirror_of_the_hub(
+    plain: tuple[tuple[str, str], ...], secrets: tuple[tuple[str, str], ...], hub: tuple[str, str] | None
+) -> None:
+    env = (("A", "1"), ("HF_ENDPOINT", "https://hub.example"))
+    host = Host("a", "a", mirror=Mirror("m", hf="https://hub.example"), env=env)
+    found = own_variables(host, Variables(plain, secrets, ()))
+    assert found == (env if hub else env[:1])
+
+
+def test_a_hub_that_the_user_names_stays() -> None:
+    env = (("HF_ENDPOINT", "https://ours.example"),)
+    host = Host("a", "a", mirror=Mirror("m", hf="https://hub.example"), env=env)
+    assert own_variables(host, Variables((("HF_TOKEN", "x"),), (), ())) == env

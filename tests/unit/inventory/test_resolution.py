@@ -41,7 +41,8 @@ def test_the_host_wins_over_everything() -> None:
 def test_later_groups_win_over_earlier_ones_and_these_over_defaults() -> None:
     host = INVENTORY.resolve("grouped")
     assert (host.user, host.port, host.workdir) == ("second", 22222, "~/first")
-    assert host.env == (("A", "defaults"), ("B", "second"), ("C", "second"))
+    hub = ("HF_ENDPOINT", "https://hf-mirror.com")
+    assert host.env == (("A", "defaults"), ("B", "second"), ("C", "second"), hub)
     assert host.groups == ("first", "second", "plain")
     assert host.jump == ("hop", "hop2")
     assert host.mirror is not None
@@ -150,3 +151,16 @@ def test_of_very_many_problems_the_first_ones_are_told() -> None:
         parse_inventory(text)
     assert refused.value.message.endswith("did you mean 'address'? (and at least 199 more problems)")
     assert (refused.value.detail or "").count("\n") == 199
+
+
+@pytest.mark.parametrize(
+    ("env", "hub"),
+    [
+        ("{}", "https://hub.example"),
+        ("{HF_ENDPOINT: 'https://ours.example'}", "https://ours.example"),
+        ("{HF_TOKEN: x}", None),
+    ],
+)
+def test_a_mirror_names_the_hub_of_models_unless_a_token_would_be_sent_to_it(env: str, hub: str | None) -> None:
+    text = f"version: 1\nhosts: {{a: {{address: a, mirrors: m, env: {env}}}}}\nmirrors: {{m: {{hf: 'https://hub.example'}}}}"
+    assert dict(parse_inventory(text).resolve("a").env).get("HF_ENDPOINT") == hub

@@ -335,7 +335,7 @@ def test_a_mirror_of_defaults_has_no_terms_and_the_digest_does_not_know_it() -> 
         "https://mirror.example/cloud/conda-forge",
         "bioconda",
     ]
-    assert program(first).arguments[12] == "https://mirror.example/simple"
+    assert program(first).arguments[12] == "https://mirror.example/simple -"
     assert steps(facts(), one) == steps(facts(), task(spec=spec))
 
 

@@ -109,12 +109,12 @@ def test_every_name_of_every_manager_is_asked_once() -> None:
 
 def test_yums_own_names_stand_above_dnfs() -> None:
     (step,) = PackagesTask(PackagesOptions(dnf=("new",), yum=("old",))).plan(facts(system=system(tools=YUM)))
-    assert program(step).arguments == ("yum", "sudo", "old")
+    assert program(step).arguments == ("yum", "sudo", "", "old")
 
 
 def test_root_needs_no_sudo() -> None:
     (step,) = PackagesTask(WANTED).plan(facts(system=system(sudo="root", tools=TOOLS)))
-    assert program(step).arguments == ("apt-get", "", "git", "tmux", "libgl1")
+    assert program(step).arguments == ("apt-get", "", "", "git", "tmux", "libgl1")
 
 
 def test_the_line_to_type_is_given_where_sudo_wants_a_password() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision.errors import BadFileError, UsageError
 from provision.inventory import fields as rule
 from provision.inventory.alias import split_hop
 from provision.inventory.schema import HostEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass
@@ -63,7 +66,7 @@ def plain_name(text: str) -> str:
 
 
 def _entry(source: str, name: str, values: dict[str, Any]) -> HostEntry:
-    checks = {
+    checks: dict[str, Callable[[Any], Any]] = {
         "ssh": str,
         "address": rule.address,
         "port": lambda value: rule.port(int(value)),

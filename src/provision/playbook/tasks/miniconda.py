@@ -182,8 +182,8 @@ class MinicondaTask:
     def _trusted_source(self) -> bool:
         """Whether what is pinned at first use comes from our own disk or by TLS from every address."""
         given = self.options.installer
-        mirror = self.host.mirror.installer if self.host.mirror and not given else None
-        return all("://" not in one or one.startswith("https://") for one in (given, mirror) if one)
+        asked = (given,) if given else self._mirrors()
+        return all("://" not in one or one.startswith("https://") for one in asked)
 
     def _fetch(self, facts: Facts, installer: Installer, verb: str) -> Step:
         urls, local = self.origins(installer)
@@ -202,9 +202,14 @@ class MinicondaTask:
         """Return the addresses of an installer, the best first, or its path on this machine."""
         if self.options.installer and "://" not in self.options.installer:
             return (), self.options.installer
-        if not self.options.installer and self.host.mirror and self.host.mirror.installer:
-            return (f"{self.host.mirror.installer.rstrip('/')}/{installer.file_name}", installer.url), None
-        return (installer.url,), None
+        if self.options.installer:
+            return (installer.url,), None
+        mirrored = (f"{one.rstrip('/')}/{installer.file_name}" for one in self._mirrors())
+        return tuple(dict.fromkeys((*mirrored, installer.url))), None
+
+    def _mirrors(self) -> tuple[str, ...]:
+        chain = self.host.mirror.chain if self.host.mirror else ()
+        return tuple(one.installer for one in chain if one.installer)
 
     def installer(self, architecture: str) -> Installer | None:
         """Return what to install, with the checksum that the user, the table or the first use gave."""

@@ -26,6 +26,8 @@ class PackagesTask:
     """Packages of the host's distribution."""
 
     options: PackagesOptions
+    mirror: str | None = None
+    """Serves apt's archives."""
 
     def asks(self) -> Iterable[str]:
         """Every name that some manager may be asked for, and whether we may be root."""
@@ -43,7 +45,7 @@ class PackagesTask:
             f"install {', '.join(missing)}",
             "not installed" + (f"; {facts.system.locked}, which is waited for" if facts.system.locked else ""),
             Detached(
-                catalogue.install_packages(manager, missing, sudo=facts.system.sudo != "root"),
+                catalogue.install_packages(manager, missing, sudo=facts.system.sudo != "root", mirror=self.mirror),
                 explain=_explain,
             ),
             details=tuple(f"+ {one}" for one in missing),

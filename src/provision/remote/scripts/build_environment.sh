@@ -1,13 +1,23 @@
 # Build one generation of an environment: conda's packages, then pip's, then variables, then our marker, last.
 #
 # build_environment.sh STATE_DIR CONDA BASE GENERATION CHANNELS SPECS REQUIREMENTS CONSTRAINTS \
-#     VARIABLES MARKER CUDA TERMS PIP_INDEX FETCH OFFLINE
-# CHANNELS: one a line. SPECS: match specifications, one a line. REQUIREMENTS: a pip requirements file's text, or empty.
+#     VARIABLES MARKER CUDA TERMS PIP_INDEXES FETCH OFFLINE
+# CHANNELS: one a line; below an empty line those that are asked where these do not serve. PIP_INDEXES: one a line
+# with who serves PyTorch's wheels, asked where those before do not serve; "-" is the original. SPECS: match specifications, one a line. REQUIREMENTS: a pip requirements file's text, or empty.
 # VARIABLES: conda-meta/state's JSON, or empty. MARKER: a JSON object without its closing brace.
 # FETCH: the Python text of fetch_packages.py where the environment has a lock, or empty; its list is on stdin then, and
 # REQUIREMENTS name every distribution with its checksum. OFFLINE: "yes" where all of them are in the cache already.
 # Exit codes: 0 built (or it had been), 10 conda failed, 11 pip failed, 12 pip is missing, 14 an archive of the lock could
 # not be had, 73 cannot write.
+
+NEWLINE='
+'
+BETWEEN=$NEWLINE$NEWLINE
+TORCH='https://download\.pytorch\.org/whl'
+# What conda says where a server, and not what was asked for, stands in the way.
+NOT_SERVED='CondaHTTPError|HTTP [45][0-9][0-9]|[45][0-9][0-9] (Client|Server) Error|UnavailableInvalidChannel|ConnectionFailed|NewConnectionError|ConnectTimeout|ReadTimeout|Connection (refused|reset)|Could not resolve host|Temporary failure in name|SSLError|CERTIFICATE_VERIFY_FAILED|ChecksumMismatchError|CondaVerificationError|CorruptedEnvironmentError|InvalidArchiveError|appears to be corrupted'
+# The same of pip, which takes an index that refuses for one that has nothing.
+INDEX_FAILED='No matching distribution found|HTTP error|HTTPError|ConnectTimeout|ReadTimeout|ConnectionError|Connection (refused|reset|broken)|NewConnectionError|Temporary failure in name|SSLError|DO NOT MATCH THE HASHES'
 
 main() {
     work=
@@ -15,6 +25,8 @@ main() {
     code=$?
     [ -z "$work" ] || rm -rf "$work"
     # A failure gives the room back; what runs now is another generation and stays.
+    # What was chosen to download from did not serve: it is chosen anew.
+    case $code in 10 | 11 | 14) rm -f "$state"/record/*/mirrors.json ;; esac
     if [ "$code" -ne 0 ] && [ -n "$work" ] && [ "$(readlink "$base/current")" != "$generation" ]; then
         rm -rf "$prefix"
     fi
@@ -27,7 +39,7 @@ build() {
     marker=$1
     shift
     # shellcheck disable=SC2034  # read by conda_isolated
-    conda_cuda=$1 conda_terms=$2 pip_index=$3 fetch=$4 offline=$5
+    conda_cuda=$1 conda_terms=$2 pip_indexes=$3 fetch=$4 offline=$5
     conda_packages=$state/pkgs
     prefix=$base/$generation
     umask 022
@@ -80,6 +92,18 @@ fetch_locked() {
 }
 
 create() {
+    rest=$channels
+    while :; do
+        channels=${rest%%"$BETWEEN"*}
+        create_from && return 0
+        case $rest in *"$BETWEEN"*) ;; *) return 1 ;; esac
+        grep -Eqi "$NOT_SERVED" "$work/conda.log" || return 1
+        rest=${rest#*"$BETWEEN"}
+        printf 'these channels do not serve, asking the next ones: %s\n' "$(printf '%s' "$channels" | tr '\n' ' ')"
+    done
+}
+
+create_from() {
     attempt_create && return 0
     if grep -Eqi 'errno[: ]*28|no space left|disk quota' "$work/conda.log" || full; then
         echo "No space left on device for $base: removing the package cache, which is damaged now"
@@ -124,9 +148,35 @@ install_requirements() {
         echo 'there is a pip section, but the environment has no python'
         return 12
     }
-    printf '%s\n' "$requirements" >"$work/requirements.txt" || return 73
     printf '%s\n' "$constraints" >"$work/constraints.txt" || return 73
+    rest=$pip_indexes
+    while :; do
+        pip_index=${rest%%"$NEWLINE"*}
+        torch=${pip_index#* } pip_index=${pip_index%% *}
+        [ "$pip_index" != - ] || pip_index=
+        pip_install
+        code=$?
+        [ "$code" -ne 0 ] || return 0
+        case $rest in *"$NEWLINE"*) ;; *) return 11 ;; esac
+        grep -Eqi "$INDEX_FAILED" "$work/pip.log" || return 11
+        rest=${rest#*"$NEWLINE"}
+        echo "this index does not serve: ${pip_index:-that of pip itself}; asking the next one"
+    done
+}
+
+pip_install() {
+    printf '%s\n' "$requirements" >"$work/requirements.txt" || return 73
+    # Every line keeps its checksum where it has one: who serves the file does not matter then.
+    [ "$torch" = - ] || sed -i "s|$TORCH|$(printf '%s' "$torch" | sed 's/[&|\\]/\\&/g')|g" "$work/requirements.txt" || return 73
     echo "pip install -r requirements.txt"
+    {
+        run_pip 2>&1
+        echo $? >"$work/pip.code"
+    } | tee "$work/pip.log"
+    [ "$(cat "$work/pip.code")" = 0 ]
+}
+
+run_pip() {
     (
         # PYTHON* too: -I keeps them from pip itself, not from what it starts to build a package.
         for name in $(env | sed -n 's/^\(\(PIP_\|PYTHON\)[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
@@ -153,7 +203,7 @@ install_requirements() {
         [ -z "$offline" ] || set -- "$@" --no-index --find-links "$state/cache/wheels"
         "$python" -I -m pip install "$@" --no-input --disable-pip-version-check --no-warn-script-location \
             --progress-bar off -r "$work/requirements.txt" -c "$work/constraints.txt" </dev/null
-    ) || return 11
+    )
 }
 
 main "$@"

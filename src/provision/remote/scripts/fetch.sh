@@ -51,6 +51,8 @@ main() {
         printf 'taken from %s\nsha256 %s\n' "$url" "$got"
         return 0
     done
+    # What was chosen to download from did not serve: it is chosen anew.
+    rm -f "${cache%/*}"/record/*/mirrors.json
     [ -z "$wrong" ] || return 65
     return 69
 }

@@ -74,7 +74,7 @@ def terms(request: Request, wanted: Wanted) -> Iterable[Finding]:
     """Yield that channels have terms which nobody accepted."""
     if request.accept_tos:
         return
-    concerned = [one for one in request.channels(wanted.spec) if one in TERMS or "//repo.anaconda.com/pkgs/" in one]
+    concerned = [one for one in _asked(request, wanted) if one in TERMS or "//repo.anaconda.com/pkgs/" in one]
     if concerned:
         yield error(
             "CONDA-TERMS",
@@ -113,3 +113,8 @@ def no_room(request: Request, facts: Facts, wanted: Wanted, have: EnvironmentFac
             yield replace(found, severity=Severity.WARNING, message=message)
         else:
             yield found
+
+
+def _asked(request: Request, wanted: Wanted) -> tuple[str, ...]:
+    """Return every channel that may be asked, those that follow where others fail too."""
+    return tuple(dict.fromkeys(one for channels in request.channels(wanted.spec) for one in channels))

@@ -77,12 +77,22 @@ class Request:
         """The name that `conda activate` takes."""
         return self.variants[0].spec.name
 
-    def channels(self, spec: EnvironmentSpec) -> tuple[str, ...]:
-        """Return the channels by the URLs that this host's mirror serves them from."""
+    def channels(self, spec: EnvironmentSpec) -> tuple[tuple[str, ...], ...]:
+        """Return the channels by the URLs that this host's mirror serves them from, then by those that follow it."""
+        found: list[tuple[str, ...]] = []
         served: dict[str, list[str]] = {}
-        for name, url in self.host.mirror.channels if self.host.mirror else ():
-            served.setdefault(name, []).append(url)
-        return tuple(dict.fromkeys(url for one in spec.channels for url in served.get(one, [one])))
+        for mirror in self.host.mirror.chain if self.host.mirror else ():
+            # Where the last ones serve only some of the channels, the others stay with who served them before.
+            served |= {name: [url for one, url in mirror.channels if one == name] for name, _ in mirror.channels}
+            found.append(tuple(dict.fromkeys(url for one in spec.channels for url in served.get(one, [one]))))
+        return tuple(dict.fromkeys(found)) or (spec.channels,)
+
+    @property
+    def pip_indexes(self) -> tuple[tuple[str, str], ...]:
+        """Index, and who serves PyTorch's wheels, of each attempt of pip; empty: the original."""
+        if self.host.mirror is None:
+            return (("", ""),)
+        return tuple(dict.fromkeys((one.pip or "", one.torch or "") for one in self.host.mirror.chain))
 
     def conda(self, facts: Facts) -> str:
         """Return the absolute prefix of the conda that builds it."""
