@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.build_cases import builds
 from bench.cases import DISTANCE_MS, FLEET, Plan, cases
 from bench.contestants import Peers, openssh, ours
 from bench.details import import_seconds, round_trips, wire
@@ -47,6 +48,11 @@ def measure(wanted: Wanted) -> Iterator[tuple[Part, Results]]:
             yield "sync", _sync(here, machine, wanted)
         if "jobs" in wanted.parts:
             yield "jobs", _jobs(here, machine, wanted)
+        if "builds" in wanted.parts:
+            before = load()
+            found = list(builds(here, tell))
+            # The load afterwards is our own: eight builds keep every processor at work.
+            yield "builds", Results(machine, (before, load()), busy(before), [], builds=found)
 
 
 def _up(here: Stage, machine: Mapping[str, str], plan: Plan) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from bench.report import Results
     from bench.timing import Series
 
-Part = Literal["up", "sync", "jobs"]
+Part = Literal["up", "sync", "jobs", "builds"]
 PARTS: tuple[Part, ...] = get_args(Part)
 Record: TypeAlias = "dict[str, Any]"
 """A part's figures as JSON has them."""
@@ -45,6 +46,7 @@ def document(results: Results) -> Record:
         "round_trips": dict(results.round_trips),
         "wire_bytes": {name: dict(counts) for name, counts in results.wire.items()},
         "import_seconds": dict(results.imports),
+        "builds": [asdict(one) for one in results.builds],
     }
 
 

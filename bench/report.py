@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from bench.build_cases import Build
     from bench.cases import Case
     from bench.record import Part, Record
 
@@ -46,6 +47,14 @@ PARTS: dict[Part, str] = {
   in its environment, and prints its id. `ssh host true` does no work at all.
 - `provision logs JOB --tail 20`: the end of a log of 1 GiB, beside `ssh host tail -n 20` of the same file.
 """,
+    "builds": """\
+## Many bare hosts at once
+
+- `provision up all --frozen` of hosts that have nothing, from one lock: installer, Miniconda, environment, its proof.
+  One host alone, and eight at the same time. They share this machine's processors, so counts are told, not times.
+- Solved: how often anybody, here or there, read an index of a channel. Overlap: how long all of them
+  built, and were at work, at once, by the time line of events in the run's log; beside it the host that took longest.
+""",
 }
 
 
@@ -60,23 +69,44 @@ class Results:
     round_trips: Mapping[str, float] = field(default_factory=dict)
     wire: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     imports: Mapping[str, float] = field(default_factory=dict)
+    builds: Sequence[Build] = ()
 
     @property
     def missed(self) -> list[str]:
         """A line for each target that was not reached."""
-        return [
-            f"{one.title}, {one.rtt_ms} ms: {one.duel.ours.name} takes {one.duel.ratio:.2f} of {one.duel.theirs.name}, "
-            f"more than {one.target:.2f}"
+        slow = [
+            f"{one.title}, {one.rtt_ms} ms: {one.duel.ours.name} takes {one.duel.ratio:.2f} of "
+            f"{one.duel.theirs.name}, more than {one.target:.2f}"
             for one in self.cases
             if one.missed
         ]
+        solved = [
+            f"{one.hosts} hosts at once: an index was read {one.solves} times, so something was solved"
+            for one in self.builds
+            if one.solves
+        ]
+        apart = [
+            f"{one.hosts} hosts at once: all built together for {one.building:.1f} s, and were at work together for "
+            f"{one.overlap:.1f} s of {one.longest:.1f}"
+            for one in self.builds
+            if one.building <= 0 or one.overlap < one.longest / 2
+        ]
+        return slow + solved + apart
 
 
 def markdown(records: Mapping[Part, Record]) -> str:
     """Return the figures as a page of Markdown."""
     lines = [INTRODUCTION]
     for part, record in records.items():
-        lines += [PARTS[part], *_where(record), *_cases(record), *_wire(record), *_imports(record), ""]
+        lines += [
+            PARTS[part],
+            *_where(record),
+            *_cases(record),
+            *_wire(record),
+            *_imports(record),
+            *_builds(record),
+            "",
+        ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -90,6 +120,8 @@ def _where(record: Record) -> Iterator[str]:
 
 
 def _cases(record: Record) -> Iterator[str]:
+    if not record["cases"]:
+        return
     yield "### Times\n"
     yield (
         "| work | round trip | ours | median (min to max) | CPU | theirs | median (min to max) | CPU | pairs "
@@ -132,3 +164,20 @@ def _imports(record: Record) -> Iterator[str]:
     yield "| module | ms |\n|---|---|"
     for name, seconds in record["import_seconds"].items():
         yield f"| {name} | {seconds * 1000:.1f} |"
+
+
+def _builds(record: Record) -> Iterator[str]:
+    if not record.get("builds"):
+        return
+    yield "### Counts\n"
+    yield (
+        "| hosts at once | solved | our CPU, each | sent, each | received, each | programs run, each "
+        "| all building | all at work | longest |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for one in record["builds"]:
+        seconds = " | ".join(f"{one[key]:.1f} s" for key in ("building", "overlap", "longest"))
+        yield (
+            f"| {one['hosts']} | {one['solves']} | {one['cpu'] / one['hosts']:.2f} s | {one['sent']:,.0f} "
+            f"| {one['received']:,.0f} | {one['exchanges']:.1f} | {seconds} |"
+        )

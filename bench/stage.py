@@ -54,10 +54,10 @@ class Stage:
         return {"HOME": str(self.laptop.home), "PATH": os.environ["PATH"], "USER": "dev", "LANG": "C.UTF-8"}
 
     @contextmanager
-    def apart(self, name: str, size: int, latency_ms: float) -> Iterator[Fleet]:
+    def apart(self, name: str, size: int, latency_ms: float, *, prepared: bool = True) -> Iterator[Fleet]:
         """Give a fleet that is gone afterwards, disks included: many environments fill the memory."""
         with Lab(self.lab.controller) as lab:
-            yield self.fleet(name, size, latency_ms, lab)
+            yield (self.fleet if prepared else self.bare)(name, size, latency_ms, lab)
 
     def fleet(self, name: str, size: int, latency_ms: float, lab: Lab | None = None) -> Fleet:
         """Start hosts and run `up` on them until they are what the playbook says."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from bench.build_cases import Build, moments
 from bench.cases import Case
 from bench.record import document, merged
 from bench.report import Results, markdown
@@ -63,6 +66,30 @@ def test_the_page_names_what_was_missed_and_whether_the_machine_was_busy() -> No
     assert results(SLOW).missed == ["1 host, 100 ms: ours takes 0.50 of theirs, more than 0.40"]
     assert "met: <= 0.40" in markdown({"up": document(results(FAST))})
     assert results(FAST).missed == []
+
+
+def test_many_builds_at_once_are_told_by_counts_and_must_neither_solve_nor_wait_for_each_other() -> None:
+    good = Build(8, 0, 4.0, 12_345.6, 2_000.0, 17.5, 4.0, 9.0, 10.0)
+    found = Results({"machine": "a test's"}, (0.1, 0.2), False, [], builds=[good])
+    assert found.missed == []
+    assert "| 8 | 0 | 0.50 s | 12,346 | 2,000 | 17.5 | 4.0 s | 9.0 s | 10.0 s |" in markdown(
+        {"builds": document(found)}
+    )
+    solved = Results({}, (0.1, 0.2), False, [], builds=[replace(good, solves=2), replace(good, overlap=1.0)])
+    assert solved.missed == [
+        "8 hosts at once: an index was read 2 times, so something was solved",
+        "8 hosts at once: all built together for 4.0 s, and were at work together for 1.0 s of 10.0",
+    ]
+
+
+def test_the_time_line_is_read_from_the_log() -> None:
+    log = (
+        "2026-11-23T15:56:53.500Z a step 3/6 build m 1-0 (x)\n"
+        "2026-11-23T15:56:54.000Z b step 3/6 build m 1-0 (x)\n"
+        "2026-11-23T15:56:55.000Z a step 3/6 build m 1-0 (x)\n"
+    )
+    found = moments(log, re.compile(r"(?P<at>\S+Z) (?P<host>\S+) step \d+/\d+ build "))
+    assert found["b"] - found["a"] == pytest.approx(0.5)
 
 
 def test_the_document_holds_every_sample() -> None:
