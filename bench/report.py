@@ -52,8 +52,9 @@ PARTS: dict[Part, str] = {
 
 - `provision up all --frozen` of hosts that have nothing, from one lock: installer, Miniconda, environment, its proof.
   One host alone, and eight at the same time. They share this machine's processors, so counts are told, not times.
-- Solved: how often anybody, here or there, read an index of a channel. Overlap: how long all of them
-  built, and were at work, at once, by the time line of events in the run's log; beside it the host that took longest.
+- Solved: how often anybody, here or there, read an index of a channel. Sent: all that came to a host, what it
+  downloads too. Overlap: how long all of them built, and were at work, at once, by the time line of events in the
+  run's log; beside it the host that took longest.
 """,
 }
 
