@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import http.server
@@ -26,6 +27,10 @@ class StandIn:
     url: str = ""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     instances: list[dict[str, Any]] = field(default_factory=list)
+    console: str = ""
+    """What the serial console of every machine printed."""
+    host_keys: list[str] = field(default_factory=list)
+    """Public keys that the guest wrote, in base64."""
     fault: Callable[[str, dict[str, str]], tuple[int, Any] | None] = lambda _path, _arguments: None
     """Given path and arguments: an answer of its own (status, JSON value or bytes), or nothing."""
 
@@ -71,6 +76,11 @@ def compute_engine(page: int = 500) -> Iterator[StandIn]:
                 self.answer(*fault)
             elif path.endswith("/aggregated/instances"):
                 self.answer(200, _aggregated(stand_in.instances, arguments, page))
+            elif path.endswith("/serialPort"):
+                self.answer(200, {"contents": stand_in.console, "start": "0", "next": "0"})
+            elif path.endswith("/getGuestAttributes") and stand_in.host_keys:
+                items = [{"namespace": "hostkeys", "key": "any", "value": one} for one in stand_in.host_keys]
+                self.answer(200, {"queryPath": "hostkeys/", "queryValue": {"items": items}})
             elif "/machineTypes/" in path:
                 cards = [{"guestAcceleratorType": "nvidia-h100-80gb", "guestAcceleratorCount": 8}]
                 self.answer(200, {"name": path.rpartition("/")[2], "accelerators": cards if "/a3-" in path else []})
@@ -147,6 +157,9 @@ def ecs() -> Iterator[StandIn]:
                 self.answer(200, {"Regions": {"Region": [{"RegionId": "cn-beijing"}, {"RegionId": "cn-hangzhou"}]}})
             elif action == "DescribeInstances":
                 self.answer(200, _page(stand_in.instances, arguments))
+            elif action == "GetInstanceConsoleOutput":
+                text = base64.b64encode(stand_in.console.encode()).decode()
+                self.answer(200, {"ConsoleOutput": text, "InstanceId": arguments["InstanceId"]})
             elif action in {"StartInstance", "StopInstance"}:
                 for one in stand_in.instances:
                     if one["InstanceId"] == arguments["InstanceId"]:

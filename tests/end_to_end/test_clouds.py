@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -158,6 +159,14 @@ def test_power_off_refuses_while_a_job_runs_and_power_on_brings_the_host_back(
     assert told.code == 3, told
     assert "at-aliyun is stopped" in told.err
 
+    # A run may start what it needs; what runs already is left alone.
+    clouds.aliyun.asked.clear()
+    answer = clouds.type("up", "at-aliyun", "at-aws", "--power-on", "--json")
+    assert answer.code == 0, answer
+    assert outcomes(answer)["at-aliyun"] == "converged"
+    assert len([action for action, _ in clouds.aliyun.asked if action == "StartInstance"]) == 1
+    assert clouds.type("power", "off", "at-aliyun", "--yes").code == 0
+
     answer = clouds.type("power", "on", "at-aliyun", "at-aws", "--json")
     assert answer.code == 0, answer
     assert answer.document["hosts"]["at-aliyun"]["address"] == boxes[2].address
@@ -171,3 +180,51 @@ def test_a_host_of_no_cloud_cannot_be_stopped(clouds: Clouds) -> None:
     assert answer.code == 2, answer
     assert "own is no machine of a cloud" in answer.err
     assert clouds.aliyun.instances[0]["Status"] == "Running"
+
+
+def test_a_key_that_the_cloud_shows_needs_no_trust_on_first_use_and_another_one_is_refused(
+    clouds: Clouds, boxes: list[LabHost]
+) -> None:
+    words = ("exec", "--host-keys", "strict")
+    refused = clouds.type(*words, "at-gcp", "--", "true")
+    assert refused.code == 3, refused
+    assert "refused with host keys strict" in refused.err
+    clouds.gcp.host_keys = [line.split()[2] for line in boxes[1].known_hosts_lines.splitlines()]
+    answer = clouds.type(*words, "at-gcp", "--", "true")
+    assert answer.code == 0, answer
+    assert "is the one that its cloud shows; recorded" in answer.err
+    assert clouds.type(*words, "at-gcp", "--", "true").code == 0
+
+    block = "-----BEGIN SSH HOST KEY KEYS-----\nci-info: {}-----END SSH HOST KEY KEYS-----\nlogin: "
+    keys = ["".join(f"{' '.join(line.split()[1:])}\n" for line in one.known_hosts_lines.splitlines()) for one in boxes]
+    clouds.aliyun.console = block.format(keys[0])
+    refused = clouds.type("exec", "at-aliyun", "--", "true")
+    assert refused.code == 3, refused
+    assert "its cloud another: SHA256:" in refused.err
+    assert "provision trust at-aliyun --fingerprint SHA256:" in refused.err
+    clouds.aliyun.console = block.format(keys[2])
+    assert clouds.type(*words, "at-aliyun", "--", "true").code == 0
+
+
+def test_a_spot_host_that_is_taken_away_in_the_middle_fails_alone_and_is_told_as_gone(
+    clouds: Clouds, boxes: list[LabHost]
+) -> None:
+    clouds.type("hosts", "--json")
+    running = clouds.laptop.start("up", "rented")
+    # It builds its environment now: that is when the cloud takes it.
+    deadline = time.monotonic() + 60
+    while boxes[2].run("ls /home/ubuntu/miniconda3/bin/conda").returncode and time.monotonic() < deadline:
+        time.sleep(0.05)
+    clouds.aliyun.instances.clear()
+    boxes[2].stop_sshd()
+    boxes[2].reset_connections()
+    out, _ = running.communicate(timeout=200)
+    assert running.returncode == 3, out
+    # Its cloud forgot it while the run went on: nobody waits for it, and the others are done.
+    assert "at-aliyun is gone, its cloud says: aliyun cn-hangzhou i-" in out
+    assert "provision hosts --refresh" in out
+    again = clouds.type("hosts", "--refresh", "--json")
+    assert set(outcomes(again)) == {"at-aws", "at-gcp"}
+    again = clouds.type("up", "rented", "--json")
+    assert set(outcomes(again)) == {"at-aws", "at-gcp"}
+    assert again.code == 0, again

@@ -56,6 +56,7 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     if name == "up":
         words.add_argument("--dry-run", action="store_true", help="the same as `provision plan`")
         words.add_argument("--bundle", metavar="FILE", help="take all packages from this file (see `env bundle`)")
+        words.add_argument("--power-on", action="store_true", help="start rented machines that are stopped, first")
         words.add_argument("--wait", action="store_true", help="wait for another run that holds the host")
         words.add_argument(
             "--build-anyway",

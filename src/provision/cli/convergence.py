@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def converge(name: str, argv: list[str], asked: argparse.Namespace) -> int:
     """Bring hosts to a goal, show what happens, and return the exit code."""
-    workspace = Workspace.open(asked.inventory)
+    workspace = _opened(asked)
     check_team_file(workspace.inventory.path)
     hosts = workspace.select(asked.hosts)
     anyway = getattr(asked, "build_anyway", False)
@@ -63,6 +63,14 @@ def converge(name: str, argv: list[str], asked: argparse.Namespace) -> int:
     from provision.cli.running import Selection, run
 
     return run(name, argv, asked, Selection(hosts, tasks, routes, settings(asked.host_keys), workspace.inventory.path))
+
+
+def _opened(asked: argparse.Namespace) -> Workspace:
+    if not getattr(asked, "power_on", False):
+        return Workspace.open(asked.inventory)
+    from provision.cli.powered import powered
+
+    return powered(asked)
 
 
 def _keeping_drift(task: Task) -> Task:

@@ -122,8 +122,22 @@ class Workspace:
 def settings(host_keys: Literal["accept-new", "strict"]) -> Settings:
     """Return how to connect, with questions only where somebody can answer them."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return Settings(host_keys)
-    return Settings(host_keys, ask_passphrase=_ask, ask_password=_ask)
+        return Settings(host_keys, vouch=_shown_by_cloud, stands=_state_at_cloud)
+    return Settings(host_keys, ask_passphrase=_ask, ask_password=_ask, vouch=_shown_by_cloud, stands=_state_at_cloud)
+
+
+def _shown_by_cloud(host: Host) -> frozenset[str]:
+    # Imported here: only the first contact with a rented machine asks.
+    from provision.cli.cloud_says import shown_by_cloud
+
+    return shown_by_cloud(host)
+
+
+def _state_at_cloud(host: Host) -> str | None:
+    # Imported here: only a lost link asks.
+    from provision.cli.cloud_says import state_at_cloud
+
+    return state_at_cloud(host)
 
 
 def through(asking: Asking, how: Settings) -> Settings:

@@ -118,6 +118,10 @@ class Ecs:
         except ValueError:
             return ""
 
+    def guest_host_keys(self, region: str, instance: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """Return none: this cloud has no such records."""
+        return ()
+
     def start(self, region: str, instance: str) -> None:
         """Start a stopped instance."""
         self._ask(region, "StartInstance", {"InstanceId": instance})

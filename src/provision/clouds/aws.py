@@ -110,6 +110,10 @@ class Ec2:
         answer = self._ask(self._client(region).get_console_output, InstanceId=instance, Latest=False)
         return str(answer.get("Output") or "")
 
+    def guest_host_keys(self, region: str, instance: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """Return none: this cloud has no such records."""
+        return ()
+
     def start(self, region: str, instance: str) -> None:
         """Start a stopped instance."""
         self._ask(self._client(region).start_instances, InstanceIds=[instance])

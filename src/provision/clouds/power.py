@@ -68,6 +68,27 @@ class Machine:
             raise CloudError(f"{self.host.name} is gone: {self._place} knows no {self._id}")
         return found
 
+    def state(self) -> str:
+        """Return its state; ``gone`` where its cloud does not know it any more.
+
+        Raises:
+            CloudError: its cloud does not answer.
+        """
+        found = self._cloud.one(self._place, self._id)
+        return "gone" if found is None else found.state
+
+    def console(self) -> str:
+        """Return what its serial console printed, as far as its cloud keeps it.
+
+        Raises:
+            CloudError: its cloud does not say.
+        """
+        return self._cloud.console(self._place, self._id)
+
+    def written_keys(self) -> tuple[str, ...]:
+        """Return the public host keys, in base64, that a guest agent wrote where its cloud keeps such."""
+        return tuple(value for _, value in self._cloud.guest_host_keys(self._place, self._id))
+
     def start(self, far: Callable[[str], None]) -> Instance:
         """Start it and return how it stands then; nothing is done where it runs already.
 

@@ -104,6 +104,7 @@ class Connection:
             store=store,
             known=known.revoked_only() if instance else known,
             policy=settings.host_keys,
+            vouch=functools.partial(settings.vouch, host) if settings.vouch is not None and instance else None,
         )
         for attempt in range(KEY_TRIES):
             try:

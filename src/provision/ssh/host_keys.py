@@ -11,6 +11,8 @@ from provision.ssh.known_hosts import HostKey, KnownKeys
 from provision.ssh.trust import fingerprint_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import paramiko
 
     from provision.ssh.trust import Identity, Pin, TrustStore
@@ -29,6 +31,7 @@ KEY_TYPES = (
 
 
 FIRST_CONTACT = "first contact"
+VOUCHED = "its cloud shows this key"
 
 
 class Verdict(Enum):
@@ -145,6 +148,23 @@ def _changed(offered: HostKey, identity: Identity, was: str, known: KnownKeys, *
     )
 
 
+def _against_cloud(offered: HostKey, identity: Identity, shown: frozenset[str], known: KnownKeys) -> Decision:
+    if offered.fingerprint in shown:
+        return Decision(
+            Verdict.RECORD,
+            VOUCHED,
+            notes=(*known.notes, f"{identity.name}: host key {offered} is the one that its cloud shows; recorded"),
+        )
+    return Decision(
+        Verdict.REFUSE,
+        f"{identity.name}: {identity.endpoint} shows host key {offered}, its cloud another: {', '.join(sorted(shown))}",
+        "nothing was sent to it. If the keys were made anew on the machine itself, check there, then: "
+        f"provision trust {identity.name} --fingerprint {offered.fingerprint}",
+        known.notes,
+        ask_again=True,
+    )
+
+
 def _first_contact(offered: HostKey, identity: Identity, known: KnownKeys, policy: HostKeyPolicy) -> Decision:
     if policy == "strict" or known.strict:
         why = "with host keys strict" if policy == "strict" else "because of what known_hosts says"
@@ -193,7 +213,20 @@ class Verifier:
         known: KnownKeys,
         pin: str | None = None,
         policy: HostKeyPolicy = "accept-new",
+        vouch: Callable[[], frozenset[str]] | None = None,
     ) -> None:
+        """Make one.
+
+        Args:
+            identity: The machine that is meant.
+            store: Our own records.
+            known: What the user's known_hosts files say.
+            pin: ``host_key`` of the inventory.
+            policy: What becomes of a key that nothing is known about.
+            vouch: Asked at the first contact alone: fingerprints that somebody who knows the machine shows.
+        """
+        self._vouch = vouch
+        self._vouched: frozenset[str] | None = None
         self.identity = identity
         self.decision: Decision | None = None
         """The last decision, with its notes."""
@@ -238,7 +271,7 @@ class Verifier:
         return decision
 
     def _record(self, offered: HostKey, decision: Decision) -> Decision:
-        first = decision.message == FIRST_CONTACT
+        first = decision.message in {FIRST_CONTACT, VOUCHED}
         moved = self._store.elsewhere(self.identity) if first else ()
         try:
             pins = self._store.record(self.identity, offered, pinned=self._pin is not None)
@@ -257,7 +290,21 @@ class Verifier:
         return decision
 
     def _decide(self, offered: HostKey, pins: tuple[Pin, ...]) -> Decision:
+        if self._pin is None and not pins and not self._known.keys and not self._is_revoked(offered):
+            shown = self._shown()
+            if shown:
+                return _against_cloud(offered, self.identity, shown, self._known)
         return decide(offered, identity=self.identity, pin=self._pin, pins=pins, known=self._known, policy=self._policy)
+
+    def _is_revoked(self, offered: HostKey) -> bool:
+        return any(one.key == offered for one in self._known.revoked)
+
+    def _shown(self) -> frozenset[str]:
+        if self._vouch is None:
+            return frozenset()
+        if self._vouched is None:
+            self._vouched = self._vouch()
+        return self._vouched
 
     def _refuse(self, decision: Decision, offered: HostKey) -> None:
         new = offered not in self._seen

@@ -14,6 +14,7 @@ from provision.errors import (
     AuthenticationError,
     HostKeyError,
     LinkLostError,
+    StoppedError,
     UnreachableError,
     UnsupportedHostError,
 )
@@ -43,6 +44,8 @@ LONGEST_HOLDER = 200
 """Characters of the name that a host gives for who holds it."""
 HOLD_SECONDS = 60.0
 """For the lease to be answered: rc files of slow hosts take their time."""
+AWAY = {"gone", "stopped", "stopping"}
+"""States of a rented machine that nobody waits for."""
 RECONNECT_SECONDS = 120.0
 """After a lost link the host is given so long to come back."""
 
@@ -172,6 +175,8 @@ class SshLink:
         """Try again with growing, jittered pauses; tenacity is imported only when something failed."""
         import tenacity
 
+        if patient:
+            self._see_whether_it_stands()
         dropped = isinstance(first, DroppedError)
         stop = (
             tenacity.stop_after_delay(RECONNECT_SECONDS)
@@ -179,7 +184,7 @@ class SshLink:
             else tenacity.stop_after_attempt((DROPPED_TRIES if dropped else FIRST_TRIES) - 1)
         )
         pause = tenacity.wait_exponential(multiplier=0.5, max=10 if patient else 4) + tenacity.wait_random(0, 1)
-        final = (AuthenticationError, HostKeyError, UnsupportedHostError, UnknownNameError)
+        final = (AuthenticationError, HostKeyError, UnsupportedHostError, UnknownNameError, StoppedError)
         retrying = tenacity.Retrying(
             stop=stop,
             wait=pause,
@@ -190,7 +195,33 @@ class SshLink:
             reraise=True,
         )
         self._pause(0.2 + secrets.randbelow(1000) / 1000)
-        retrying(self._add_connection)
+        retrying(self._add_again if patient else self._add_connection)
+
+    def _add_again(self) -> None:
+        try:
+            self._add_connection()
+        except UnreachableError:
+            self._see_whether_it_stands()
+            raise
+
+    def _see_whether_it_stands(self) -> None:
+        """Ask a rented machine's cloud whether there is any sense in waiting for it.
+
+        Raises:
+            StoppedError: it was stopped, or taken away.
+        """
+        host, ask = self._route.target.host, self._settings.stands
+        if ask is None or host.provider is None or not host.provider.instance:
+            return
+        state = ask(host)
+        if state in AWAY:
+            where = f"{host.provider.cloud} {host.provider.region or ''} {host.provider.instance}".replace("  ", " ")
+            what = "is gone" if state == "gone" else f"is {state}"
+            spot = "; it was a spot machine" if host.provider.spot else ""
+            raise StoppedError(
+                f"{host.name} {what}, its cloud says: {where}{spot}",
+                hint="provision hosts --refresh" if state == "gone" else f"provision power on {host.name}",
+            )
 
     def _pause(self, seconds: float) -> None:
         """Sleep, until closed at most."""

@@ -38,6 +38,10 @@ class Settings:
     host_keys: Literal["accept-new", "strict"] = "accept-new"
     ask_passphrase: Callable[[str], str | None] | None = None
     ask_password: Callable[[str], str | None] | None = None
+    vouch: Callable[[Host], frozenset[str]] | None = None
+    """Asked at the first contact with a rented machine: the fingerprints that its cloud shows, if it does."""
+    stands: Callable[[Host], str | None] | None = None
+    """Asked when the link to a rented machine is lost: its state as its cloud says, None where that does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 
 from provision.errors import HostKeyError, UsageError
 from provision.ssh.host_keys import (
+    FIRST_CONTACT,
     KEY_TYPES,
     AskAgainError,
     Decision,
@@ -240,3 +241,46 @@ def test_a_pin_that_is_no_fingerprint_is_a_usage_error(tmp_path: Path) -> None:
 def test_notes_about_known_hosts_reach_the_user(tmp_path: Path) -> None:
     files = replace(known(KEY), notes=("known_hosts:3: ignored",))
     assert verifier(tmp_path, known=files).judge(KEY).notes == ("known_hosts:3: ignored",)
+
+
+def test_a_key_that_the_cloud_shows_is_taken_at_first_sight_even_where_unknown_ones_are_refused(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def vouch() -> frozenset[str]:
+        asked.append("asked")
+        return frozenset({KEY.fingerprint, RSA.fingerprint})
+
+    decision = verifier(tmp_path, policy="strict", vouch=vouch).judge(KEY)
+    assert decision.notes[-1].endswith("is the one that its cloud shows; recorded")
+    assert verifier(tmp_path, policy="strict", vouch=vouch).judge(KEY).verdict is Verdict.ACCEPT
+    assert asked == ["asked"], "once it is recorded nobody is asked"
+
+
+def test_a_key_that_the_cloud_does_not_show_is_refused_with_both(tmp_path: Path) -> None:
+    def vouch() -> frozenset[str]:
+        return frozenset({NEW.fingerprint})
+
+    # Another type of key may be the one that is shown: the server is asked for that first.
+    with pytest.raises(AskAgainError):
+        verifier(tmp_path, vouch=vouch).judge(KEY)
+    one = verifier(tmp_path, vouch=vouch)
+    for key in (ECDSA, RSA):
+        with pytest.raises(AskAgainError):
+            one.judge(key)
+    with pytest.raises(HostKeyError) as caught:
+        one.judge(KEY)
+    assert NEW.fingerprint in caught.value.message
+    assert KEY.fingerprint in caught.value.message
+    assert not (tmp_path / "known_hosts.json").exists()
+
+
+def test_where_the_cloud_shows_nothing_it_is_a_first_contact_as_any_other(tmp_path: Path) -> None:
+    assert verifier(tmp_path, vouch=frozenset).judge(KEY).message == FIRST_CONTACT
+
+
+def test_what_the_user_knows_stands_above_what_the_cloud_shows(tmp_path: Path) -> None:
+    def vouch() -> frozenset[str]:
+        raise AssertionError("nobody is to be asked")
+
+    verifier(tmp_path, pin=KEY.fingerprint, vouch=vouch).judge(KEY)
+    verifier(tmp_path / "other", known=known(KEY), vouch=vouch).judge(KEY)
