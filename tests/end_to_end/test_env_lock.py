@@ -240,3 +240,65 @@ def test_what_a_host_has_is_taken_as_it_is(laptop: Laptop, more: tuple[str, ...]
     answer = laptop.type("env", "lock", "--from", "box", *more)
     assert answer.code == 2, answer
     assert "--from takes what a host has" in answer.err
+
+
+MARKS = "<<<<<<< ours\n{}=======\n{}>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize("damage", ["a merge", "nothing in it", "cut", "binary", "another's requirements"])
+def test_a_damaged_lock_is_made_anew_for_the_same_machine(laptop: Laptop, damage: str) -> None:
+    laptop.environment_yml("python", "pip", "standin-beta=1", {"pip": ["standin-wheel"]})
+    path = laptop.project / "hosts.yaml"
+    path.write_text(json.dumps({"version": 1, "mirrors": {"lab": {"pip": f"{laptop.web.url}/simple/"}}, "hosts": {}}))
+    ok(laptop.type("env", "lock", "--cuda", "12.2", "--glibc", "2.28", "--mirror", "lab"))
+    lock = laptop.project / "environment.linux-64-cuda12.lock"
+    whole = lock.read_text()
+    if damage == "another's requirements":
+        beside = laptop.project / "environment.linux-64-cuda12.requirements.txt"
+        beside.write_text(re.sub(r"standin-wheel==\S+", "standin-wheel==0.9", beside.read_text()))
+    else:
+        broken = {"a merge": MARKS.format(whole, whole), "nothing in it": "", "cut": whole[:-40]}
+        lock.write_bytes(broken[damage].encode() if damage in broken else b"\xff\xfe\x00")
+    answer = ok(laptop.type("env", "lock", "--mirror", "lab"))
+    assert "it is made anew, for linux-64" in answer.err
+    header = "cuda: 12.2\n# glibc: 2.28" if damage not in {"nothing in it", "binary"} else "cuda: 12.0\n"
+    assert header in lock.read_text()
+    ok(laptop.type("env", "lock", "--check", "--mirror", "lab"))
+
+
+def test_a_lock_of_a_newer_provision_is_left_as_it_is(laptop: Laptop) -> None:
+    laptop.environment_yml("python", "standin-beta=1")
+    ok(laptop.type("env", "lock", "--cuda", "none"))
+    lock = laptop.project / LOCK
+    lock.write_text(lock.read_text().replace("format 1:", "format 9:"))
+    before = lock.read_text()
+    answer = laptop.type("env", "lock")
+    assert answer.code == 2, answer
+    assert f"{LOCK}: its format 9 is of a newer provision (this one reads 1)" in answer.err
+    assert lock.read_text() == before
+
+
+def test_what_cannot_be_solved_says_why_and_has_a_document(laptop: Laptop) -> None:
+    laptop.environment_yml("python", "standin-beta=77")
+    answer = laptop.type("env", "lock", "--cuda", "none", "--json")
+    assert answer.code == 4, answer
+    assert answer.document["error"]["kind"] == "step"
+    assert "standin-beta" in answer.err
+    assert "-> check the names and relax a version: the lines above say what stands in the way" in answer.err
+    laptop.environment_yml("python", "pip", {"pip": ["git+https://git.example.com/x.git"]})
+    answer = laptop.type("env", "lock", "--cuda", "none")
+    assert answer.code == 4, answer
+    assert "git+https://git.example.com/x.git comes from a repository" in answer.err
+
+
+def test_a_bundle_is_refused_before_anything_is_fetched(laptop: Laptop) -> None:
+    laptop.environment_yml("python", "standin-beta=1")
+    ok(laptop.type("env", "lock", "--cuda", "12.2"))
+    laptop.web.requests.clear()
+    answer = laptop.type("env", "bundle", "-o", "absent/x.bundle")
+    assert answer.code == 2, answer
+    assert "absent/x.bundle: there is no folder" in answer.err
+    answer = laptop.type("env", "bundle", "--cuda", "12.4")
+    assert answer.code == 2, answer
+    assert "no lock for CUDA 12.4, only for CUDA 12.2\n  -> provision env lock --cuda 12.4" in answer.err
+    assert not laptop.web.requests

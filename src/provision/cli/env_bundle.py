@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,18 +11,22 @@ from typing import TYPE_CHECKING
 from provision.cli import options
 from provision.cli.bundle_file import write_bundle
 from provision.cli.env_lock import mirror_for
+from provision.cli.json_failure import failing
 from provision.cli.pins import PinFile
 from provision.engine.our_packages import bring
 from provision.environment.lock import NO_CUDA
 from provision.environment.spec import load_spec
 from provision.errors import UsageError
+from provision.inventory import find_inventory, load_inventory
+from provision.inventory.inventory import EMPTY
 from provision.model.host import Host
 from provision.model.plan import Archive
 from provision.playbook.files import load_playbook
 from provision.playbook.options import MinicondaOptions
 from provision.playbook.tasks.environment.build import archives
 from provision.playbook.tasks.miniconda import MinicondaTask
-from provision.project import load_project
+from provision.project import find_root, load_project
+from provision.report.amounts import counted
 from provision.report.display import visible
 from provision.solving.lock_files import find_locks, is_fresh
 
@@ -54,20 +59,27 @@ def main(name: str, argv: list[str]) -> int:
         StepFailedError: an archive is nowhere to be had.
     """
     asked = _parse(name, argv)
+    with failing(name, document=asked.json):
+        return _bundle(name, asked)
+
+
+def _bundle(name: str, asked: argparse.Namespace) -> int:
     project = load_project(Path.cwd())
+    path = Path(asked.output) if asked.output else Path(f"{project.name}.bundle")
+    _writable(path)
     locks = _locks(project, asked)
     mirror = mirror_for(asked.mirror, asked.inventory)
-    path = Path(asked.output) if asked.output else Path(f"{project.name}.bundle")
     wanted: dict[str, Archive] = {}
     for lock in locks:
         for one in archives(lock, mirror):
             wanted.setdefault(one.sha256, one)
         for missing in (one for one in lock.pip if one.url is None):
             raise UsageError(f"{lock.source} does not say where {missing.name} is", hint="provision env lock")
-    playbook = load_playbook(asked.playbook, project.root)
-    platforms = sorted({one.platform for one in locks})
     installers = {
-        one: digest for platform in platforms for one, digest in _installers(playbook, project, platform, mirror)
+        one: digest
+        for name_of in _playbooks(asked)
+        for platform in sorted({one.platform for one in locks})
+        for one, digest in _installers(load_playbook(name_of, project.root), project, platform, mirror)
     }
     files = bring([*wanted.values(), *installers], _tell, lambda: None)
     bundle = write_bundle(
@@ -93,7 +105,8 @@ def main(name: str, argv: list[str]) -> int:
             )
         )
     else:
-        print(f"{path}: {bundle.count} packages and {len(installers)} installer, {path.stat().st_size / 1e6:,.0f} MB")
+        held = f"{counted(bundle.count, 'package')} and {counted(len(installers), 'installer')}"
+        print(f"{path}: {held}, {path.stat().st_size / 1e6:,.0f} MB")
         _tell(f"there: provision up HOST --bundle {path.name}")
     return 0
 
@@ -109,14 +122,46 @@ def _locks(project: Project, asked: argparse.Namespace) -> list[Lock]:
                     f"{lock.source} is stale: {spec.source} changed since it was locked", hint="provision env lock"
                 )
             found.append(lock)
-    if asked.cuda is not None:
-        found = [one for one in found if one.cuda == asked.cuda]
     if not found:
-        what = (
-            "lock" if asked.cuda is None else f"lock for {'no GPU' if asked.cuda == NO_CUDA else f'CUDA {asked.cuda}'}"
+        raise UsageError("the project has no lock", hint="provision env lock    writes one")
+    chosen = found if asked.cuda is None else [one for one in found if one.cuda == asked.cuda]
+    if not chosen:
+        there = ", ".join(dict.fromkeys(_for(one.cuda) for one in found))
+        raise UsageError(
+            f"the project has no lock for {_for(asked.cuda)}, only for {there}",
+            hint=f"provision env lock --cuda {visible(asked.cuda)}",
         )
-        raise UsageError(f"the project has no {what}", hint="provision env lock    writes one")
-    return found
+    return chosen
+
+
+def _for(cuda: str) -> str:
+    return "hosts without a GPU" if cuda == NO_CUDA else f"CUDA {visible(cuda)}"
+
+
+def _writable(path: Path) -> None:
+    """Refuse before gigabytes are fetched what could not be written after it.
+
+    Raises:
+        UsageError: there is no such folder, or it is not to be written to.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(
+            f"{visible(str(path))}: there is no folder {visible(str(folder))}", hint="make it, or give another -o"
+        )
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"{visible(str(path))} cannot be written", hint="give another -o")
+
+
+def _playbooks(asked: argparse.Namespace) -> list[str]:
+    """Return the playbooks whose installers are taken along: the one that is named, else those of all hosts."""
+    if asked.playbook is not None:
+        return [asked.playbook]
+    here = Path.cwd()
+    path = find_inventory(here, asked.inventory, os.environ, find_root(here))
+    inventory = load_inventory(path) if path is not None else EMPTY
+    used = dict.fromkeys(inventory.resolve(one).playbook for one in inventory.hosts)
+    return list(used) or ["gpu"]
 
 
 def _installers(
@@ -149,7 +194,7 @@ def _tell(text: str) -> None:
 def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words = options.parser(name, DESCRIPTION, EXAMPLES)
     words.add_argument("-i", "--inventory", metavar="FILE", help="hosts.yaml to use (default: found upwards from here)")
-    words.add_argument("-p", "--playbook", metavar="NAME|FILE", default="gpu", help="whose installer (default: gpu)")
+    words.add_argument("-p", "--playbook", metavar="NAME|FILE", help="whose installer (default: those of all hosts)")
     words.add_argument("--environment", metavar="NAME", help="one of the project's environments (default: the first)")
     words.add_argument("--cuda", metavar="VERSION", help="only the lock for it; none: for hosts without a GPU")
     words.add_argument("--mirror", metavar="NAME", help="download from there")

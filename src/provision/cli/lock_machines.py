@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from provision.cli.asked_hosts import AskedHosts
 from provision.environment.lock import NO_CUDA
-from provision.errors import UnreachableError, UsageError
+from provision.errors import BadFileError, UnreachableError, UsageError
 from provision.remote import catalogue
 from provision.solving.lock import machine_of
+from provision.solving.lock_files import lock_paths, machine_said, read_lock
 from provision.solving.machine import GLIBC, Machine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from provision.cli.workspace import Workspace
     from provision.environment.lock import Lock
@@ -38,6 +40,27 @@ def machines_of_locks(locks: Iterable[Lock]) -> list[Machine]:
             found.append(machine_of(lock))
         except ValueError as error:
             raise UsageError(f"{lock.source}: {error}", hint="remove it and lock again") from None
+    return list(dict.fromkeys(found))
+
+
+def machines_of_files(environment: Path, tell: Callable[[str], None]) -> list[Machine]:
+    """Return the machines of the locks beside an environment file; one that is damaged is told, and counts as well.
+
+    Raises:
+        UsageError: a lock names a machine that there is not.
+    """
+    found: list[Machine] = []
+    for path in lock_paths(environment):
+        try:
+            found += machines_of_locks([read_lock(path)])
+        except BadFileError as error:
+            platform, cuda, glibc, processor = machine_said(path)
+            try:
+                machine = Machine(platform, cuda, glibc or GLIBC, "" if processor in PLATFORMS else processor)
+            except ValueError:
+                raise UsageError(str(error), hint=f"remove {path.name}, and lock again") from None
+            tell(f"{error}: it is made anew, for {machine.shown}")
+            found.append(machine)
     return list(dict.fromkeys(found))
 
 

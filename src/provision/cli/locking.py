@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.cli.written import create, replace
 from provision.environment.lock_change import changes
-from provision.solving.lock_files import find_locks, lock_path, texts
+from provision.solving.lock_files import lock_path, read_lock, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,13 +116,11 @@ def earlier(file: Path, platform: str, cuda: str) -> Lock | None:
     """Return the lock that is there for such a machine; one that cannot be read counts as none."""
     from provision.errors import BadFileError
 
+    path = lock_path(file, platform, cuda)
     try:
-        locks = find_locks(file)
+        return read_lock(path) if path.exists() else None
     except BadFileError:
         return None
-    path = lock_path(file, platform, cuda)
-    name = os.fspath(path.name)
-    return next((one for one in locks if os.path.basename(one.source) == name), None)  # noqa: PTH119 - a shown path
 
 
 def lines(written: Written, *, verbose: bool) -> list[str]:

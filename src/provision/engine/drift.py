@@ -121,7 +121,11 @@ def with_drift(
     if any(one.code == "CHECK-FAILED" for one in drift):
         return (*checked, *drift)
     noted = "`provision up` builds it anew: that it is damaged is noted on the host"
-    told = (replace(one, fix=noted) if one.code == "ENV-FILES-MISSING" else one for one in checked)
+    fixes = {"ENV-FILES-MISSING": noted}
+    if any(one.code == "ENV-DRIFT" for one in drift):
+        # What was asked for is absent because somebody changed it: the finding that says so has what is to be done.
+        fixes |= dict.fromkeys(("ENV-SPEC-UNMET", "ENV-PIP-UNMET", "ENV-LOCK-UNMET"), "`provision up` builds it anew")
+    told = (replace(one, fix=fixes.get(one.code, one.fix)) for one in checked)
     return (*told, *drift)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.engine.drift import read_listing
 from provision.engine.env_generations import note, switch
 from provision.environment.drift import compare, held
-from provision.environment.drift_text import said
+from provision.environment.drift_text import went
 from provision.errors import BusyError, StepFailedError
 from provision.playbook.tasks.environment.generations import Place, in_use, rollback_record
 
@@ -69,7 +69,7 @@ def roll(performer: Performer, task: EnvironmentTask, facts: Facts, asked: Asked
     prefix = f"{wanted.base}/{target.name}"
     before = held(read_listing(performer, place))
     after = held(read_listing(performer, Place(task.project, task.name, target, prefix, place.python)))
-    changes = tuple(said(one) for one in compare(before, after))
+    changes = tuple(went(one) for one in compare(before, after))
     stands = not asked.undo and (target.marker or {}).get("digest") != wanted.digest
     content = {"from": current.name, "to": target.name, "digest_refused": wanted.digest} if stands else {}
     # The record first: it says nothing as long as `to` is not the current one.

@@ -41,6 +41,16 @@ def said(change: Change, since: int | None = None) -> str:
     return f"{now.name} was {was.shown} and is {now.shown} ({now.by}){moment}"
 
 
+def went(change: Change) -> str:
+    """Return one changed package as a switch from one build to another says it."""
+    was, now = change.was, change.now
+    if was is not None and now is not None:
+        return f"{now.name} {was.shown} -> {now.shown} ({now.by})"
+    side = now if now is not None else was
+    assert side is not None  # noqa: S101 - a change has a side
+    return f"{'+' if now is not None else '-'} {side.name} {side.shown} ({side.by})"
+
+
 def damage_said(one: Damage) -> str:
     """Return a package that lacks files as a message says it."""
     example = f", such as {one.example}" if one.example else ""

@@ -31,6 +31,11 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _FROM = re.compile(r"# (?P<size>\d{1,15}) (?P<url>(?:https?|file)://\S+)")
 _HEADER = re.compile(r"# (?P<key>[a-z]+): (?P<value>\S.*)")
 _MOST = 5_000
+_FORMAT = re.compile(r"(?m)^# Written by `provision env lock`, format (?P<format>\d{1,9})\b")
+
+
+class NewerLockError(ValueError):
+    """A newer provision wrote it: what it says may mean something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +168,11 @@ def parse_lock(text: str, requirements: str | None, source: str) -> Lock:
     """Return what both files say.
 
     Raises:
+        NewerLockError: a newer provision wrote them.
         ValueError: They are no lock, or do not belong together; the message is one line with the line's number.
     """
+    if (newer := _FORMAT.search(text[:4096])) is not None and int(newer["format"]) > FORMAT:
+        raise NewerLockError(f"its format {newer['format']} is of a newer provision (this one reads {FORMAT})")
     header: dict[str, str] = {}
     packages: list[LockedPackage] = []
     explicit = False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CondaPackage", "Listing", "PipPackage", "judge", "judge_output", "parse_listing"]
 
 _SHOWN = 5
+_SHOWN_PROBLEM = 200
 _COMMON = ("cu126", "cu124", "cu121", "cu118")
 """Indexes whose CUDA many drivers serve."""
 _URL = "https://download.pytorch.org/whl/cu126"
@@ -98,7 +99,7 @@ def _unmet(specs: Sequence[MatchSpec], listing: Listing) -> Iterator[Finding]:
             "ENV-SPEC-UNMET",
             Severity.ERROR,
             f"environment.yml asks for {spec.text!r}, {there}",
-            "the solver did not do what was asked: check spelling, version and channels of this line",
+            "check spelling, version and channels of this line; a lock is made anew by `provision env lock`",
         )
 
 
@@ -224,5 +225,9 @@ def _cuda_build(name: str, shown: str) -> str:
 
 def _unread(listing: Listing) -> Iterator[Finding]:
     if listing.problems:
-        text = f"{len(listing.problems)} records of installed packages cannot be read: {listing.problems[0]}"
-        yield Finding("ENV-LISTING", Severity.WARNING, text, "build the environment anew")
+        shown = "; ".join(one[:_SHOWN_PROBLEM] for one in listing.problems[:3])
+        more = f" and {len(listing.problems) - 3} more" if len(listing.problems) > 3 else ""  # noqa: PLR2004 - as many
+        text = f"records of installed packages cannot be read: {shown}{more}"
+        yield Finding(
+            "ENV-LISTING", Severity.WARNING, text, "`provision up` builds it anew where packages were changed"
+        )

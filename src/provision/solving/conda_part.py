@@ -71,7 +71,7 @@ def solve(
     except SolverError as error:
         raise StepFailedError(
             f"no set of packages is what the environment file asks for, on {machine.shown}",
-            hint="relax a version, or give another --cuda: the solver's words (with -v) say what stands in the way",
+            hint="check the names and relax a version: `provision env lock` shows what stands in the way",
             detail=str(error),
         ) from None
     except Exception as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from provision.decode.document import read_bytes, shown_path
 from provision.decode.text import RefusedTextError, text_of
 from provision.environment.digest import digest
-from provision.environment.lock import NO_CUDA, Lock, file_stem, fitting, parse_lock, render
-from provision.errors import BadFileError
+from provision.environment.lock import NO_CUDA, Lock, NewerLockError, file_stem, parse_lock, render
+from provision.errors import BadFileError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +23,28 @@ def find_locks(environment: Path) -> tuple[Lock, ...]:
     Raises:
         BadFileError: one of them cannot be taken.
     """
-    paths = sorted(environment.parent.glob(f"{environment.stem}.linux-*-*.lock"))
-    return tuple(read_lock(path) for path in paths)
+    return tuple(read_lock(path) for path in lock_paths(environment))
+
+
+def lock_paths(environment: Path) -> list[Path]:
+    """Return where the locks of an environment file are, whatever stands in them."""
+    return sorted(environment.parent.glob(f"{environment.stem}.linux-*-*.lock"))
+
+
+def machine_said(path: Path) -> tuple[str, str, str | None, str]:
+    """Return platform, CUDA, glibc and processor that a lock was for, by its comments, else by its name.
+
+    For a lock that cannot be taken any more, such as one with the marks of a merge: it is made anew for these.
+    """
+    try:
+        text = read_bytes(path).decode("utf-8", "replace")
+    except BadFileError:
+        text = ""
+    said = {found["key"]: found["value"] for found in re.finditer(r"(?m)^# (?P<key>[a-z]+): (?P<value>\S+)$", text)}
+    _, _, kind = path.name.removesuffix(".lock").rpartition(".linux-")
+    bits, _, card = kind.rpartition("-")
+    least = NO_CUDA if card == "cpu" else f"{card.removeprefix('cuda')}.0"
+    return f"linux-{bits}", said.get("cuda", least), said.get("glibc"), said.get("archspec", "")
 
 
 def read_lock(path: Path) -> Lock:
@@ -31,6 +52,7 @@ def read_lock(path: Path) -> Lock:
 
     Raises:
         BadFileError: it cannot be taken; says what to do.
+        UsageError: a newer provision wrote it.
     """
     beside = requirements_of(path)
     shown = shown_path(path)
@@ -42,6 +64,8 @@ def read_lock(path: Path) -> Lock:
         raise BadFileError(
             f"{shown}:{error.line}: {error.message}", hint="provision env lock    writes it anew"
         ) from None
+    except NewerLockError as error:
+        raise UsageError(f"{shown}: {error}", hint="pip install --upgrade 'provision-gpu[lock]'") from None
     except ValueError as error:
         raise BadFileError(f"{shown}: {error}", hint="provision env lock    writes it anew") from None
 
@@ -67,6 +91,3 @@ def texts(environment: Path, lock: Lock) -> dict[Path, str | None]:
     conda, pip = render(lock, path.name.removesuffix(".lock"))
     # The pip part first: the conda part says which one belongs to it, so a kill between the two is seen.
     return {requirements_of(path): pip, path: conda}
-
-
-__all__ = ["find_locks", "fitting", "is_fresh", "lock_path", "read_lock", "requirements_of", "texts"]

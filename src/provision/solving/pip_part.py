@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from provision.solving.machine import Machine
 
 LONGEST = 900.0
+_REPOSITORY = re.compile(r"(-e\s*|--editable[\s=]+)?([\w.\[\],-]+\s*@\s*)?(git|hg|svn|bzr)\+")
+"""A line of pip's that names a repository."""
 
 
 def solve(
@@ -59,6 +61,9 @@ def solve(
         return (), ()
     if conda.python is None:
         raise UsageError(f"{spec.source} has pip lines, and no python for them", hint="add python to the dependencies")
+    for line in spec.pip:
+        if _REPOSITORY.match(line):
+            raise _no_release(spec.source, line)
     there = _there(conda, spec.pip)
     with tempfile.TemporaryDirectory(prefix="provision-lock-") as name:
         folder = Path(name)
@@ -142,7 +147,7 @@ def _compile(
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise StepFailedError(
             f"the pip part of {source} has no solution beside conda's packages, for Python {python} on {machine.shown}",
-            hint="relax a version, or leave to conda what conda brings: uv's words (with -v) say why",
+            hint="relax a version, or leave to conda what conda brings: `provision env lock` shows uv's words",
             detail="\n".join(said[:60]),
         )
     return (folder / "pylock.toml").read_text("utf-8")
@@ -176,15 +181,19 @@ def _tags(python: str, machine: Machine) -> Iterable[Tag]:
     yield from compatible_tags(version, f"cp{version[0]}{version[1]}", names)
 
 
+def _no_release(source: str, what: str) -> StepFailedError:
+    return StepFailedError(
+        f"{source}: {what} comes from a repository: pip takes no such line beside checksums",
+        hint="name a release or a wheel's https:// address, or leave this environment without a lock",
+    )
+
+
 def _wheel(record: dict[str, Any], tags: Sequence[Tag], source: str) -> LockedWheel:
     name = canonicalize_name(record["name"])
     if archive := record.get("archive"):
         return LockedWheel(name, "", _hashes([archive], name, source), archive["url"], archive.get("size"))
     if "vcs" in record or "directory" in record:
-        raise StepFailedError(
-            f"{source}: {name} comes from a repository: pip takes no such line beside checksums",
-            hint="name a release or a wheel's https:// address, or leave this environment without a lock",
-        )
+        raise _no_release(source, name)
     version = str(record["version"])
     best = _best(record.get("wheels", ()), tags)
     if best is None and "sdist" not in record:

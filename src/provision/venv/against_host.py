@@ -64,7 +64,7 @@ def judge_host(
         text = f"others that only one side has: {'; '.join(sides)}"
         yield Remark("host-only", Level.OK, text, names=(*rest, *only_there))
     if not lacking and not differing and not named:
-        yield ok("host", f"all {len(mine.keys() & theirs.keys())} packages that both sides have are of one version")
+        yield ok("host", f"of one version on both sides: {len(mine.keys() & theirs.keys())} packages")
 
 
 def judge_pythons(here: Listing, there: Listing) -> Iterator[Remark]:

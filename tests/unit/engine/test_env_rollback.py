@@ -67,7 +67,7 @@ def rolled(at: Facts, asked: Asked = Asked(), told: Told | None = None) -> tuple
 def test_it_goes_to_the_newest_complete_one_before_and_the_record_comes_first() -> None:
     done, told = rolled(seen())
     assert (done.was, done.now, done.stands) == (NOW, OLD, True)
-    assert done.changes == ("numpy 1.26.4 py311_0 (conda) was removed",)
+    assert done.changes == ("- numpy 1.26.4 py311_0 (conda)",)
     record = {"format": 1, "from": NOW, "to": OLD, "digest_refused": WANTED}
     assert told.did == [("write_record.sh", record), ("switch_environment.sh", OLD)]
 

@@ -43,6 +43,11 @@ def say(record):
     sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
 
 
+def said(error):
+    """Return an error in words, without the path: the name of the record is told beside it."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def conda_packages(prefix, deadline, problems):
     for path in sorted(glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json"))):
         try:
@@ -61,7 +66,7 @@ def conda_packages(prefix, deadline, problems):
             package["asked"] = asked_for(record)
             files = [name for name in record.get("files") or [] if isinstance(name, str)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append("{}: {!r}".format(os.path.basename(path), error))
+            problems.append("{}: {}".format(os.path.basename(path), said(error)))
             continue
         package["files"] = len(files)
         package["distributions"] = sorted(filter(None, map(distribution_in, files)))
@@ -111,7 +116,7 @@ def distributions(prefix, problems):
             try:
                 yield distribution(path)
             except (OSError, ValueError, KeyError) as error:
-                problems.append("{}: {!r}".format(name, error))
+                problems.append("{}: {}".format(name, said(error)))
 
 
 def distribution(path):

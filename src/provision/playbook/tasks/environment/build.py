@@ -183,7 +183,8 @@ def _why_locked(wanted: Wanted, marker: dict[str, Any]) -> str | None:
     if asked != wanted.asked or (wanted.lock is None and had is None):
         return None
     if wanted.lock is None:
-        return "it was built from a lock that is not there any more"
+        there = ", ".join(one.source for one in wanted.variant.locks)
+        return f"it was built from a lock, and none here is for it{f' ({there} is for others)' if there else ''}"
     if had is None:
         return f"it was solved on the host, and {wanted.lock.source} says now what belongs in it"
     return f"{wanted.lock.source} changed: {str(had)[:8]} -> {wanted.lock.content[:8]}"

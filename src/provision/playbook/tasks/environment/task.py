@@ -116,7 +116,7 @@ class EnvironmentTask(Request):
             noted = facts.record(rollback_record(self)) or {}
             yield Finding(
                 "ENV-ROLLED-BACK",
-                Severity.INFO,
+                Severity.WARNING,
                 f"{self.name} stays at {stands.name}: somebody went back to it from {noted.get('from')}, "
                 f"and {wanted.spec.source} has not changed since",
                 f"a changed environment.yml ends it, or `provision env rollback {self.host.name} --undo`",
