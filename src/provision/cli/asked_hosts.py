@@ -15,8 +15,10 @@ from provision.cli.workspace import settings, through
 from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.events import HostFinished, LinkLost, Note
+from provision.ledger.recorder import current
 from provision.model.plan import Outcome
 from provision.report.display import one_line
+from provision.report.fold import Report
 from provision.report.link_text import link_lost
 from provision.report.log import RunLog
 from provision.ssh.early import dial_early
@@ -74,10 +76,16 @@ class AskedHosts(Generic[T]):
                 link.close()
             return Outcome.CONVERGED, ()
 
+        report = Report(self._name, [host.name for host in hosts])
+        recorded = current()
+        if recorded is not None:
+            recorded.take(report)
+
         with stopping(self.stop, _Pressed(self.says, pressed)):
             asking.begin(self.quiet)
             for told in run_fleet(hosts, one, self.stop, forks=forks, fail_fast=False):
                 log.take(told)
+                report.take(told)
                 if isinstance(told.event, Note):
                     self.says(f"note: {one_line(told.event.text)}")
                 elif isinstance(told.event, LinkLost):
@@ -85,7 +93,8 @@ class AskedHosts(Generic[T]):
                 elif isinstance(told.event, HostFinished) and told.event.failure is not None:
                     self.failed[told.host] = told.event
         log.close()
-        return self.answers
+        # As the inventory has them, not as they came.
+        return {host.name: self.answers[host.name] for host in hosts if host.name in self.answers}
 
     def complain(self) -> None:
         """Tell which hosts could not be asked, and why."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.cli import options
-from provision.cli.lock_machines import machines_of_hosts, machines_of_locks
+from provision.cli.json_failure import failing
+from provision.cli.lock_machines import machines_of_files, machines_of_hosts
 from provision.cli.locking import Wanted, can_solve, document, lines, make_lock, put_lock
 from provision.cli.waiting import Waiting
 from provision.cli.workspace import Workspace
@@ -18,16 +20,18 @@ from provision.errors import StepFailedError, UsageError
 from provision.inventory import find_inventory, load_inventory
 from provision.inventory.inventory import EMPTY
 from provision.inventory.mirrors import SHIPPED
+from provision.ledger.recorder import current
 from provision.project import find_root, load_project
 from provision.report.display import visible
 from provision.solving.conda_part import INSTALL
-from provision.solving.lock_files import find_locks
 from provision.solving.machine import Machine
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from provision.cli.locking import Written
+    from provision.ledger.rows import LockSeen
     from provision.model.host import Mirror
     from provision.project import Project, ProjectEnvironment
 
@@ -65,8 +69,11 @@ def main(name: str, argv: list[str]) -> int:
         ProvisionError: nothing, or not all, could be locked; the message says why.
     """
     asked = _parse(name, argv)
-    if asked.source is not None:
-        return _from_host(name, argv, asked)
+    with failing(name, document=asked.json):
+        return _from_host(name, argv, asked) if asked.source is not None else _solve(name, asked)
+
+
+def _solve(name: str, asked: argparse.Namespace) -> int:
     if not can_solve():
         raise UsageError("nothing here can solve an environment: rattler or uv is not installed", hint=INSTALL)
     written: list[Written] = []
@@ -78,6 +85,8 @@ def main(name: str, argv: list[str]) -> int:
                 # What stands in the way is what somebody came for: it is shown without -v.
                 for line in (error.detail or "").splitlines()[:SHOWN]:
                     waiting.line(f"  {line}")
+                if error.detail:
+                    error.hint = "check the names and relax a version: the lines above say what stands in the way"
                 error.detail = None
                 raise
         written.append(made)
@@ -123,6 +132,9 @@ def _show(made: Written, asked: argparse.Namespace) -> None:
 
 
 def _end(name: str, asked: argparse.Namespace, written: list[Written]) -> int:
+    recorded = current()
+    if recorded is not None and not asked.check:
+        recorded.add(lambda: _seen(recorded.id, written))
     code = STALE if asked.check and not all(one.same for one in written) else 0
     if asked.json:
         print(document(written, name, code))
@@ -131,6 +143,17 @@ def _end(name: str, asked: argparse.Namespace, written: list[Written]) -> int:
     elif not asked.check and any(not one.same for one in written):
         _tell("commit these files; `provision up` builds from them")
     return code
+
+
+def _seen(run: str, written: list[Written]) -> Iterator[LockSeen]:
+    from provision.ledger.rows import LockSeen
+
+    for one in written:
+        if not one.same:
+            lock = one.lock
+            cuda = None if lock.cuda == "none" else lock.cuda
+            path = str(one.path.absolute())
+            yield LockSeen(run, time.time(), path, lock.platform, cuda, lock.content, len(one.changed))
 
 
 def _wanted(asked: argparse.Namespace) -> list[Wanted]:
@@ -142,10 +165,10 @@ def _wanted(asked: argparse.Namespace) -> list[Wanted]:
     if given:
         mirror = mirror_for(asked.mirror, asked.inventory)
         return [_one(project, environment, _machine(asked), mirror)]
-    locked = [lock for _, file in environment.files for lock in find_locks(file)]
-    if locked and not asked.hosts:
+    locked = [] if asked.hosts else [one for _, file in environment.files for one in machines_of_files(file, _tell)]
+    if locked:
         mirror = mirror_for(asked.mirror, asked.inventory)
-        return [_one(project, environment, machine, mirror) for machine in machines_of_locks(locked)]
+        return [_one(project, environment, machine, mirror) for machine in dict.fromkeys(locked)]
     workspace = Workspace.open(asked.inventory)
     hosts = workspace.select(asked.hosts)
     mirror = mirror_for(asked.mirror, asked.inventory) if asked.mirror else hosts[0].mirror

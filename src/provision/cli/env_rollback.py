@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 from provision.cli import options
@@ -16,13 +17,16 @@ from provision.decode.surrogates import encodable
 from provision.engine.env_rollback import Asked, Rolled, roll
 from provision.engine.hold import Hold
 from provision.errors import UsageError
+from provision.ledger.recorder import current
 from provision.report.display import one_line
 from provision.report.env_table import document
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Mapping
 
     from provision.events import Emit
+    from provision.ledger.rows import GenerationSeen
     from provision.model.host import Host
     from provision.model.link import Link
 
@@ -63,6 +67,9 @@ def main(name: str, argv: list[str]) -> int:
             hold.release()
 
     answers = asking.ask((host,), work)
+    recorded = current()
+    if recorded is not None:
+        recorded.add(lambda: _seen(recorded.id, workspace.project.name, answers))
     code = asking.exit_code()
     if asked.json:
         told = {one: _told(each) for one, each in answers.items()}
@@ -73,6 +80,14 @@ def main(name: str, argv: list[str]) -> int:
                 print(one_line(line))
     asking.complain()
     return code
+
+
+def _seen(run: str, project: str, answers: Mapping[str, Rolled]) -> Iterator[GenerationSeen]:
+    from provision.ledger.rows import CURRENT, ROLLED_BACK, GenerationSeen
+
+    for host, one in answers.items():
+        event = ROLLED_BACK if one.stands else CURRENT
+        yield GenerationSeen(run, host, time.time(), f"{project}/{one.environment}", one.now, None, event)
 
 
 def _told(rolled: Rolled) -> dict[str, Any]:

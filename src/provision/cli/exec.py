@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from provision.cli import options
 from provision.cli.asking import Asking
 from provision.cli.open_files import forks_allowed
+from provision.cli.secrecy import secrets_of
 from provision.cli.signals import stopping
 from provision.cli.workspace import Workspace, settings, through
 from provision.engine.everywhere import run_everywhere
@@ -19,8 +20,10 @@ from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.errors import InterruptedRunError, UsageError
 from provision.events import HostFinished, Note
+from provision.ledger.recorder import current
 from provision.model.plan import Outcome
 from provision.report.display import one_line, output_line, visible
+from provision.report.fold import Report
 
 if TYPE_CHECKING:
     import argparse
@@ -156,11 +159,18 @@ def main(name: str, argv: list[str]) -> int:
             link.close()
         return (Outcome.CHANGED if codes[host.name] == 0 else Outcome.FAILED), ()
 
+    report = Report(name, [host.name for host in hosts])
+    recorded = current()
+    if recorded is not None:
+        recorded.hide(secrets_of(hosts))
+        recorded.take(report)
+
     with stopping(pressed, pressed):
         asking.begin(nullcontext)
         for event in run_fleet(
             hosts, work, stop, forks=forks_allowed(asked.forks, len(hosts)), fail_fast=asked.fail_fast
         ):
+            report.take(event)
             if isinstance(event.event, Note):
                 screen.say(event.event.text, event.host)
             if screen.unread:

@@ -19,6 +19,7 @@ from provision.engine.fleet import run_fleet
 from provision.engine.stop import Stop
 from provision.errors import UsageError
 from provision.events import Note
+from provision.ledger.recorder import current
 from provision.model.host import Expect
 from provision.model.plan import Outcome, Severity
 from provision.playbook.tasks.gpu import GpuTask
@@ -140,7 +141,11 @@ def _look(
                 # Notes about keys name their host themselves, as a jump host's do.
                 text = without_name(event.event.text, event.host)
                 screen.say(visible(f"{event.host}: {text}"))
-    return fold("hosts", [host.name for host in hosts], events)
+    report = fold("hosts", [host.name for host in hosts], events)
+    recorded = current()
+    if recorded is not None:
+        recorded.take(report)
+    return report
 
 
 def _way(workspace: Workspace, host: Host) -> Route | UsageError:

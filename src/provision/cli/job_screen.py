@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from provision.cli.pull_screen import Screen
 from provision.events import HostEvent, JobLaunched, LinkLost, Note, Synced, SyncPlanned, SyncProgress, Waiting
 from provision.jobs.outcome import exit_code, how_it_ended
+from provision.ledger.recorder import current
 from provision.report.display import one_line, shortened
 from provision.report.duration import after
 from provision.report.exit_code import INTERRUPTED, host_code
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from provision.ledger.rows import JobSeen
     from provision.model.host import Host
     from provision.model.job import Job, JobState
 
@@ -47,6 +49,10 @@ class JobScreen:
         self._waited = ""
         self._job: Job | None = None
         self._state: JobState | None = None
+        recorded = current()
+        if recorded is not None:
+            recorded.take(self._report)
+            recorded.add(self._seen)
         self.follows = False
         """Whether what is shown now is the job's own output."""
         self._line(f"{one_line(host.target)}: {path_shown(tree)}")
@@ -127,6 +133,12 @@ class JobScreen:
         elif self._asked.detach and self._job is not None:
             print(self._job.record.id)
         return code
+
+    def _seen(self) -> Iterator[JobSeen]:
+        if self._job is not None:
+            from provision.ledger.jobs import seen
+
+            yield seen(self._name, self._job.record, self._state or self._job.state)
 
     # -- lines -----------------------------------------------------------------------------------
 

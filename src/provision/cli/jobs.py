@@ -16,14 +16,17 @@ from provision.engine.job_ask import ask
 from provision.engine.job_talk import understood
 from provision.errors import UsageError
 from provision.jobs.listing import Listed, listed_of
+from provision.ledger.recorder import current
 from provision.report.display import one_line
 from provision.report.job_table import document, table
 from provision.report.style import style_for
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Mapping
 
     from provision.events import Emit
+    from provision.ledger.rows import JobSeen
     from provision.model.host import Host
     from provision.model.link import Link
 
@@ -76,7 +79,18 @@ def main(name: str, argv: list[str]) -> int:
         for line in table(answers, style_for(sys.stdout, os.environ), width):
             print(line)
     asking.complain()
+    recorded = current()
+    if recorded is not None:
+        recorded.add(lambda: _seen(answers))
     return code
+
+
+def _seen(answers: Mapping[str, Listed]) -> Iterator[JobSeen]:
+    from provision.ledger.jobs import seen
+
+    for host, listed in answers.items():
+        for job in listed.jobs:
+            yield seen(host, job.record, job.state)
 
 
 def _hosts(words: list[str], workspace: Workspace) -> tuple[Host, ...]:

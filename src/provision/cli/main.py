@@ -39,11 +39,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exec": ("exec", "run a command on many hosts"),
     "trust": ("trust", "accept a host's new key"),
     "report": ("report", "write what was met, and how it was solved, for the team"),
+    "history": ("history", "show what was run from here, and what changed on a host"),
     "demo": ("demo", "try everything on a host of our own, on this machine"),
 }
 """Each command: its module below provision.cli, and one line of help."""
 
-LATER = ("schedule", "history")
+LATER = ("schedule",)
 """Commands that are planned, and not there yet."""
 PROBLEMS_SHOWN = 5
 """Further problems of a file that are shown without -v."""
@@ -152,7 +153,12 @@ def main() -> NoReturn:
         del os.environ["HOME"]
     _end_as_by_ctrl_c()
     try:
-        code = _code()
+        if sys.argv[1:] and sys.argv[1] in COMMANDS:
+            from provision.ledger.recorder import recorded
+
+            code = recorded(sys.argv[1:], _code)
+        else:
+            code = _code()
     finally:
         try:
             _end_proxy_commands()

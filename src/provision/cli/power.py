@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,17 @@ from provision.engine.job_ask import ask
 from provision.engine.job_talk import understood
 from provision.errors import BusyError, ProvisionError, StepFailedError, UsageError
 from provision.jobs.listing import Listed, listed_of
+from provision.ledger.recorder import current
 from provision.report.amounts import counted
 from provision.report.display import one_line
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Sequence
 
     from provision.clouds.instance import Instance
     from provision.events import Emit
+    from provision.ledger.rows import HostRun
     from provision.model.host import Host
     from provision.model.link import Link
 
@@ -115,6 +119,15 @@ def _agree(asked: argparse.Namespace, hosts: tuple[Host, ...]) -> None:
         raise UsageError("nothing was stopped")
 
 
+def start_all(hosts: Sequence[Host]) -> dict[str, Done]:
+    """Start machines at once and say how far each is; what failed is in what is returned.
+
+    Raises:
+        UsageError: one is no machine of a cloud.
+    """
+    return _all([Machine(host) for host in hosts], "on")
+
+
 def _all(machines: list[Machine], action: str) -> dict[str, Done]:
     printing = threading.Lock()
 
@@ -138,6 +151,9 @@ def _all(machines: list[Machine], action: str) -> dict[str, Done]:
 
 
 def _tell(name: str, asked: argparse.Namespace, hosts: tuple[Host, ...], done: dict[str, Done]) -> int:
+    recorded = current()
+    if recorded is not None:
+        recorded.add(lambda: _seen(recorded.id, hosts, done))
     failed = [one for one in done.values() if one.failure is not None]
     code = max((one.failure.exit_code for one in failed if one.failure), default=0)
     code = StepFailedError.exit_code if code == 1 else code
@@ -153,6 +169,16 @@ def _tell(name: str, asked: argparse.Namespace, hosts: tuple[Host, ...], done: d
         told = {host.name: _document(done[host.name]) for host in hosts}
         print(json.dumps({"schema_version": 1, "command": name, "exit_code": code, "hosts": told}, indent=2))
     return code
+
+
+def _seen(run: str, hosts: tuple[Host, ...], done: dict[str, Done]) -> Iterator[HostRun]:
+    from provision.ledger.rows import HostRun
+
+    for host in hosts:
+        failure = done[host.name].failure
+        outcome, error = ("failed", failure.message) if failure else ("changed", None)
+        now = time.time()
+        yield HostRun(run, host.name, host.target, now, now, outcome, error, None, failure is None)
 
 
 def _stands(one: Instance) -> str:

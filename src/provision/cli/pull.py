@@ -22,10 +22,12 @@ from provision.engine.pull_choice import Wish
 from provision.engine.stop import Stop
 from provision.errors import ProvisionError, UsageError
 from provision.events import HostFinished, Note
+from provision.ledger.recorder import current
 from provision.model.plan import Outcome
 from provision.project import find_root
 from provision.report.display import one_line
 from provision.report.exit_code import CODES
+from provision.report.fold import Report
 from provision.report.log import RunLog
 from provision.sync.pulling import MOST_ENTRIES, MOST_LISTED
 from provision.sync.sizes import sized
@@ -106,10 +108,15 @@ def main(name: str, argv: list[str]) -> int:
 
     finished = HostFinished(Outcome.CRASHED)
     log = RunLog.open(name, argv, os.environ, secrets=secrets_of(hosts))
+    report = Report(name, [host.name])
+    recorded = current()
+    if recorded is not None:
+        recorded.take(report)
     with stopping(stop, Pressed(screen)):
         asking.begin(nullcontext)
         for told in run_fleet(hosts, work, stop, forks=1, fail_fast=False):
             log.take(told)
+            report.take(told)
             screen.take(told.event)
             if isinstance(told.event, HostFinished):
                 finished = told.event

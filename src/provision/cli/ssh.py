@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 
 from provision.cli import options
+from provision.cli.secrecy import secrets_of
 from provision.cli.terminal import interact
 from provision.cli.workspace import Workspace, settings
 from provision.errors import UsageError
+from provision.ledger.recorder import current
 from provision.ssh.link import SshLink
 
 DESCRIPTION = """\
@@ -40,6 +42,9 @@ def main(name: str, argv: list[str]) -> int:
     if dashes and not after:
         raise UsageError("nothing follows --", hint="provision ssh HOST -- COMMAND")
     host = hosts[0]
+    recorded = current()
+    if recorded is not None:
+        recorded.hide(secrets_of(hosts))
     print(f"connecting to {host.target}", file=sys.stderr)
     link = SshLink(workspace.route(host), settings(asked.host_keys))
     try:

@@ -8,7 +8,18 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from provision.events import HostFinished, HostStarted, LinkLost, Note, StepFinished, StepStarted, Synced, Waiting
+from provision.events import (
+    Connected,
+    HostFinished,
+    HostStarted,
+    LinkLost,
+    Note,
+    StepFinished,
+    StepStarted,
+    Synced,
+    Waiting,
+)
+from provision.ledger.recorder import current
 from provision.report.exit_code import exit_code
 from provision.report.fold import Report
 from provision.report.heartbeat import Heartbeat
@@ -52,6 +63,9 @@ class Face:
     ) -> None:
         environ = os.environ if environ is None else environ
         self.report = Report(command, hosts, foresees=dry_run or command == "plan")
+        self._recorded = current()
+        if self._recorded is not None:
+            self._recorded.take(self.report)
         self.report.options = "".join(f" {one}" for one in options)
         for name, wanted in (asked or {}).items():
             self.report.hosts[name].asked = wanted
@@ -92,6 +106,9 @@ class Face:
     def take(self, told: HostEvent) -> None:
         """Fold, log and show one event."""
         host = self.report.take(told)
+        if isinstance(told.event, Connected) and self._recorded is not None:
+            # The host is at work now: nobody waits for us.
+            self._recorded.begin()
         if self._log is not None:
             self._log.take(told)
             self._tell_log_problem()

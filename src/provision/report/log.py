@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision import __version__
+from provision.ledger.recorder import current
 from provision.report.display import visible
 from provision.report.hidden import hidden_texts
 from provision.report.log_line import text_of
@@ -56,6 +57,10 @@ class RunLog:
     def hide(self, secrets: Iterable[str]) -> None:
         """Keep these texts, and each long line of one that has several, out of what is written from now on."""
         self._secrets = hidden_texts((*self._secrets, *secrets))
+        recorded = current()
+        if recorded is not None:
+            # What no log may hold, no ledger may.
+            recorded.hide(self._secrets)
 
     def take(self, told: HostEvent) -> None:
         """Write one event."""
