@@ -182,6 +182,14 @@ def test_a_host_of_no_cloud_cannot_be_stopped(clouds: Clouds) -> None:
     assert clouds.aliyun.instances[0]["Status"] == "Running"
 
 
+def test_a_machine_that_its_own_shutdown_would_terminate_is_not_armed(clouds: Clouds) -> None:
+    machine = ec2_backends[ACCOUNT][REGION].get_instance(clouds.aws_id)
+    machine.instance_initiated_shutdown_behavior = "terminate"
+    answer = clouds.type("power", "off", "at-aws", "--when-idle", "30m", "--on-host", "--yes")
+    assert answer.code == 2, answer
+    assert "at-aws would be terminated by a shutdown of its own: nothing was armed" in answer.err
+
+
 def test_a_key_that_the_cloud_shows_needs_no_trust_on_first_use_and_another_one_is_refused(
     clouds: Clouds, boxes: list[LabHost]
 ) -> None:

@@ -41,6 +41,8 @@ by a source, or whose `provider` names cloud, region and instance, can be meant.
 EXAMPLES = """\
   provision power on gpu-box
   provision power off 'ali-*' --yes
+  provision power off gpu-box --when-idle 30m --yes            waits here, then stops it
+  provision power off gpu-box --when-idle 30m --on-host --yes  it waits itself, also with the laptop closed
   provision power off gpu-box --force     though it cannot be asked for its jobs, or has some
 """
 AT_ONCE = 16
@@ -60,6 +62,8 @@ def main(name: str, argv: list[str]) -> int:
     action = asked.action
     workspace = Workspace.open(asked.inventory, refresh=True)
     hosts = workspace.select(asked.hosts)
+    if asked.when_idle is not None:
+        return _when_idle(f"{name} {action}", argv, asked, workspace, hosts)
     # Every host is judged before any is touched.
     machines = [Machine(host) for host in hosts]
     if action == "off":
@@ -70,6 +74,30 @@ def main(name: str, argv: list[str]) -> int:
     if any(one.instance for one in done.values()) and workspace.inventory.has_sources:
         Workspace.open(asked.inventory, refresh=True)
     return _tell(f"{name} {action}", asked, hosts, done)
+
+
+def _when_idle(
+    name: str, argv: list[str], asked: argparse.Namespace, workspace: Workspace, hosts: tuple[Host, ...]
+) -> int:
+    from provision.cli.power_idle import arm, idle_hosts, idle_seconds
+
+    seconds = idle_seconds(asked.when_idle)
+    if asked.on_host:
+        if seconds:
+            _agree(asked, hosts, "let them stop by themselves")
+        return arm(name, argv, asked, workspace, hosts, seconds=seconds)
+    if not seconds:
+        raise UsageError(
+            "--when-idle never disarms what --on-host armed",
+            hint="provision power off HOST --when-idle never --on-host",
+        )
+    # Judged and agreed to at once: nobody may be there when the time comes.
+    machines = {host.name: Machine(host) for host in hosts}
+    _agree(asked, hosts)
+    done: dict[str, Done] = {}
+    for ripe in idle_hosts(name, argv, asked, workspace, hosts, seconds=seconds):
+        done |= _all([machines[one.name] for one in ripe], "off")
+    return _tell(name, asked, hosts, done)
 
 
 def _check_jobs(
@@ -108,13 +136,13 @@ def _check_jobs(
         )
 
 
-def _agree(asked: argparse.Namespace, hosts: tuple[Host, ...]) -> None:
+def _agree(asked: argparse.Namespace, hosts: tuple[Host, ...], what: str = "stop") -> None:
     if asked.yes:
         return
     names = ", ".join(one.name for one in hosts)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"nothing was stopped: nobody can be asked about {one_line(names)}", hint="--yes stops")
-    print(one_line(f"stop {names}? [y/N] "), end="", file=sys.stderr, flush=True)
+    print(one_line(f"{what}: {names}? [y/N] "), end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UsageError("nothing was stopped")
 
@@ -202,8 +230,23 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words = options.parser(name, DESCRIPTION, EXAMPLES)
     words.add_argument("action", choices=("on", "off"), help="start them, or stop them")
     words.add_argument("hosts", nargs="+", metavar="HOST", help="names, groups, globs (ali-*), !not-this, or all")
+    words.add_argument(
+        "--when-idle", metavar="TIME", help="off: wait until no job, step or GPU process was there for so long: 30m"
+    )
+    words.add_argument(
+        "--on-host",
+        action="store_true",
+        help="with --when-idle: the machine waits, and shuts itself down; `never` ends it",
+    )
     words.add_argument("--yes", action="store_true", help="do not ask")
     words.add_argument("--force", action="store_true", help="stop it though jobs run there, or nobody can tell")
     options.add_inventory(words)
     words.add_argument("--json", action="store_true", help="print one JSON document on stdout, and nothing else there")
-    return words.parse_args(argv)
+    asked: argparse.Namespace = words.parse_args(argv)
+    if asked.when_idle is not None and asked.action == "on":
+        raise UsageError("--when-idle belongs to `power off`")
+    if asked.on_host and asked.when_idle is None:
+        raise UsageError(
+            "--on-host says who waits: give --when-idle TIME too", hint="for instance --when-idle 30m --on-host"
+        )
+    return asked

@@ -118,6 +118,10 @@ class Ecs:
         except ValueError:
             return ""
 
+    def ends_when_shut_down(self, region: str, instance: str) -> bool:  # noqa: ARG002 - the interface
+        """Return that it is never so: this cloud keeps what was shut down."""
+        return False
+
     def guest_host_keys(self, region: str, instance: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         """Return none: this cloud has no such records."""
         return ()

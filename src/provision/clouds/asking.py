@@ -42,6 +42,9 @@ class Cloud(Protocol):
         """Return what its serial console printed."""
         ...
 
+    def ends_when_shut_down(self, region: str, instance: str) -> bool:
+        """Return whether the machine is terminated by a shutdown of its own."""
+
     def guest_host_keys(self, region: str, instance: str) -> tuple[tuple[str, str], ...]:
         """Return type and base64 of the host keys that the guest wrote into the cloud's own records, if it has such."""
 

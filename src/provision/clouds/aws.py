@@ -110,6 +110,12 @@ class Ec2:
         answer = self._ask(self._client(region).get_console_output, InstanceId=instance, Latest=False)
         return str(answer.get("Output") or "")
 
+    def ends_when_shut_down(self, region: str, instance: str) -> bool:
+        """Return whether InstanceInitiatedShutdownBehavior is ``terminate``."""
+        ask = self._client(region).describe_instance_attribute
+        answer = self._ask(ask, InstanceId=instance, Attribute="instanceInitiatedShutdownBehavior")
+        return (answer.get("InstanceInitiatedShutdownBehavior") or {}).get("Value") == "terminate"
+
     def guest_host_keys(self, region: str, instance: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         """Return none: this cloud has no such records."""
         return ()

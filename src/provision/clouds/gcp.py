@@ -154,6 +154,10 @@ class ComputeEngine:
         path = f"/compute/v1/projects/{self.project}/zones/{region}/instances/{instance}/serialPort"
         return str(self._get(path, {"port": "1"}).get("contents") or "")
 
+    def ends_when_shut_down(self, region: str, instance: str) -> bool:  # noqa: ARG002 - the interface
+        """Return that it is never so: this cloud keeps what was shut down."""
+        return False
+
     def guest_host_keys(self, region: str, instance: str) -> tuple[tuple[str, str], ...]:
         """Return type and base64 of the host keys that the guest agent wrote; none where there are none."""
         path = f"/compute/v1/projects/{self.project}/zones/{region}/instances/{instance}/getGuestAttributes"

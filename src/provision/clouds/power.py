@@ -77,6 +77,14 @@ class Machine:
         found = self._cloud.one(self._place, self._id)
         return "gone" if found is None else found.state
 
+    def ends_when_shut_down(self) -> bool:
+        """Whether a shutdown of its own terminates it.
+
+        Raises:
+            CloudError: its cloud does not say.
+        """
+        return self._cloud.ends_when_shut_down(self._place, self._id)
+
     def console(self) -> str:
         """Return what its serial console printed, as far as its cloud keeps it.
 

@@ -193,6 +193,12 @@ def install_packages(manager: str, packages: Iterable[str], *, sudo: bool, mirro
     return Program("install_packages.sh", (manager, "sudo" if sudo else "", mirror or "", *packages), timeout=DAY)
 
 
+def idle_stop(state_dir: str, seconds: int, *, sudo: bool, pause: float) -> Program:
+    """Arm a machine to shut itself down after so many seconds without work, looking every `pause`; 0 disarms it."""
+    arguments = (state_dir, str(seconds), "sudo" if sudo else "", str(round(pause)), source("idle_watch.sh"))
+    return Program("idle_stop.sh", arguments, timeout=60.0)
+
+
 def write_file(path: str, mode: str, content: bytes) -> Program:
     """Write one file."""
     return Program("write_file.sh", (path, mode), data=content)
