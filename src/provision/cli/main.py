@@ -40,12 +40,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trust": ("trust", "accept a host's new key"),
     "report": ("report", "write what was met, and how it was solved, for the team"),
     "history": ("history", "show what was run from here, and what changed on a host"),
+    "schedule": ("schedule", "do it again at fixed times: systemd, cron or launchd waits"),
     "demo": ("demo", "try everything on a host of our own, on this machine"),
 }
 """Each command: its module below provision.cli, and one line of help."""
 
-LATER = ("schedule",)
-"""Commands that are planned, and not there yet."""
 PROBLEMS_SHOWN = 5
 """Further problems of a file that are shown without -v."""
 
@@ -123,9 +122,6 @@ def run(argv: list[str]) -> int:
 
         if name.startswith("-"):
             raise UsageError(f"unknown option {name}", hint="options stand after the command: provision --help")
-        if name in LATER:
-            version = ".".join(__version__.split(".")[:2])
-            raise UsageError(f"`provision {name}` is not in version {version} yet", hint="provision --help")
         raise UsageError(f"there is no command '{_plain(name)}'{suggestion(name, COMMANDS)}", hint="provision --help")
     module = importlib.import_module(f"provision.cli.{COMMANDS[name][0]}")
     code: int = module.main(name, argv[1:])

@@ -43,7 +43,7 @@ BAD: dict[str, tuple[str, str | None]] = {
     "upp": ("there is no command 'upp', did you mean 'up'?", "provision --help"),
     "verfy gpu-box": ("there is no command 'verfy', did you mean 'verify'?", "provision --help"),
     "sync --watch --dry-run": ("--watch and --dry-run do not go together", "provision sync --dry-run"),
-    "schedule list": ("`provision schedule` is not in version 0.1 yet", "provision --help"),
+    "schedule lst": ("there is no `provision schedule lst`, did you mean 'list'?", "provision schedule --help"),
     "zzz": ("there is no command 'zzz'", "provision --help"),
     "\x1b[31mup": ("there is no command '\\x1b[31mup'", "provision --help"),
     "--json up": ("unknown option --json", "options stand after the command: provision --help"),

@@ -1,0 +1,1 @@
+"""Tests of when a schedule is due, and of what schedulers are told."""
