@@ -1,4 +1,4 @@
-"""The command `report`: what was met on hosts and how it was solved, on the terminal or as notes for the team."""
+"""The command `report`: what was met on hosts, how it was solved, and the fleet as it was last seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.cli import options, written
+from provision.cli import options, report_fleet, written
 from provision.cli.known_causes import check_team_file
 from provision.errors import UsageError
 from provision.inventory import find_inventory
@@ -29,43 +29,96 @@ SCHEMA_VERSION = 1
 """Of the document that --json prints; within a version fields are only ever added."""
 DESCRIPTION = """\
 Show what earlier runs of `up`, `plan` and `verify` met on hosts: known pitfalls, and findings that are more than
-information; what is open, and what a later run solved. No host is asked. With --notes it is written as Markdown, one
-page for each code. What you write there between the marks stays, and so does what other machines of your team have met.
+information; what is open, and what a later run solved. Then the fleet as it was last seen. No host is asked. With
+--notes it is written as Markdown, one page for each code. What you write there between the marks stays, and so does
+what other machines of your team have met. With --html the fleet is one page for a browser, that needs no network:
+hosts, findings and their fixes, a timeline, plots. --serve shows it on this machine, and it refreshes itself.
 """
 EXAMPLES = """\
-  provision report                       what was met in this project, what is open first
+  provision report                       what was met in this project, what is open first; the fleet
   provision report --notes docs/note     write it as pages for the team
+  provision report --html fleet.html     the fleet as one page, to open and to hand on
+  provision report --markdown docs/note/fleet.md
+  provision report --serve               the same page on 127.0.0.1, while runs go on
   provision report --all --json          every entry of every project
 """
 
 
 def main(name: str, argv: list[str]) -> int:
-    """Show or write what was met."""
+    """Show or write what was met, and what the fleet is."""
     asked = _parse(name, argv)
     here = Path.cwd()
     check_team_file(find_inventory(here, None, os.environ, find_root(here)))
-    project = load_project(here).name
-    entries = [one for one in _entries() if asked.all or one.project == project]
+    project = None if asked.all else load_project(here).name
+    if asked.serve:
+        from provision.cli.report_serve import serve
+
+        return serve(project, asked.port or 0)
+    if asked.html is not None:
+        report_fleet.write_html(report_fleet.known_fleet(project), asked.html)
+    elif asked.markdown is not None:
+        report_fleet.write_markdown(report_fleet.known_fleet(project), asked.markdown)
+    else:
+        _report(name, asked, project)
+    return 0
+
+
+def _report(name: str, asked: argparse.Namespace, project: str | None) -> None:
+    entries = [one for one in _entries() if project is None or one.project == project]
     if entries and asked.notes is not None:
         # stdout is the document's alone.
         _write(asked.notes, entries, sys.stderr if asked.json else sys.stdout)
     if asked.json:
-        shown = {"schema_version": SCHEMA_VERSION, "command": name, "entries": [as_json(one) for one in entries]}
+        fleet = report_fleet.known_fleet(project)
+        shown = {
+            "schema_version": SCHEMA_VERSION,
+            "command": name,
+            "entries": [as_json(one) for one in entries],
+            "hosts": report_fleet.host_documents(fleet),
+        }
         print(json.dumps(shown, indent=2))
-    elif not entries:
-        where = "" if asked.all else f" in project {one_line(project)}"
+        return
+    if not entries:
+        where = f" in project {one_line(project)}" if project is not None else ""
         print(f"nothing was met{where} yet: `provision up`, `plan` and `verify` remember what they meet")
     elif asked.notes is None:
         _show(entries)
-    return 0
+    if asked.notes is None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        report_fleet.show(report_fleet.known_fleet(project), width)
 
 
 def _parse(name: str, argv: list[str]) -> argparse.Namespace:
     words = options.parser(name, DESCRIPTION, EXAMPLES)
     words.add_argument("--notes", metavar="FOLDER", help="write pages there; only its own pages are written over")
+    words.add_argument("--html", metavar="FILE", help="write the fleet as one page for a browser; - is stdout")
+    words.add_argument(
+        "--markdown",
+        metavar="FILE",
+        nargs="?",
+        const=report_fleet.STDOUT,
+        help="write it as Markdown (default: to stdout)",
+    )
+    words.add_argument("--serve", action="store_true", help="show the page on 127.0.0.1, until Ctrl-C")
+    words.add_argument("--port", type=_port, metavar="N", help="for --serve (default: any that is free)")
     words.add_argument("--all", action="store_true", help="of every project, not only of this one")
     words.add_argument("--json", action="store_true", help="print the entries as one JSON document")
-    return words.parse_args(argv)
+    asked = words.parse_args(argv)
+    forms = {"--notes": asked.notes, "--html": asked.html, "--markdown": asked.markdown, "--serve": asked.serve or None}
+    chosen = [form for form, value in forms.items() if value is not None]
+    if asked.json and chosen not in ([], ["--notes"]):
+        chosen.append("--json")
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} cannot stand together", hint=f"provision {name} --help")
+    if asked.port is not None and not asked.serve:
+        raise UsageError("--port is for --serve", hint=f"provision {name} --serve --port {asked.port}")
+    return asked
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:  # noqa: PLR2004 - the last port there is
+        raise UsageError(f"'{one_line(text[:20])}' is not a port, expected 1 to 65535")
+    return int(text)
 
 
 def _entries() -> list[Entry]:

@@ -43,7 +43,7 @@ def test_only_this_projects_entries_are_shown_unless_all_are_asked_for(desk: Des
     assert "disk-full" not in desk.type("report", cwd=below).out
     assert "disk-full" in desk.type("report", "--all").out
     document = json.loads(desk.type("report", "--json").out)
-    assert document == {"schema_version": 1, "command": "report", "entries": [as_json(MET)]}
+    assert document == {"schema_version": 1, "command": "report", "entries": [as_json(MET)], "hosts": []}
 
 
 def test_with_json_the_names_of_pages_stay_off_stdout(desk: Desk) -> None:
