@@ -27,7 +27,7 @@ from tests.scripts.sync_client import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STRIDE = 1 if os.environ.get("PROVISION_SOAK") else 2
+STRIDE = 1 if os.environ.get("PROVISION_SOAK") else 5
 """Every so many of the receiver's steps, it is killed in front of one."""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the receiver runs on Linux hosts")
 

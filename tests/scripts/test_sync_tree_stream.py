@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -350,8 +351,17 @@ BAD_PATHS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", BAD_PATHS)
-@pytest.mark.parametrize("record", [b"F", b"L", b"B", b"K", b"M", b"D", b"U", b"source"])
+RECORDS = [b"F", b"L", b"B", b"K", b"M", b"D", b"U", b"source"]
+EVERY = list(itertools.product(BAD_PATHS, RECORDS))
+# Reduced: each path in one kind of record, and one path in each kind.
+PAIRS = (
+    EVERY
+    if os.environ.get("PROVISION_SOAK")
+    else list(dict.fromkeys([*zip(BAD_PATHS, itertools.cycle(RECORDS)), *((BAD_PATHS[1], one) for one in RECORDS)]))
+)
+
+
+@pytest.mark.parametrize(("path", "record"), PAIRS)
 def test_a_path_that_leaves_the_tree_is_refused(laptop: Laptop, path: bytes, record: bytes) -> None:
     laptop.sync()
     whole = struct.pack(">Q", 1) + hashlib.sha256(b"x").digest()
