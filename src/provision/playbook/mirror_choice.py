@@ -175,7 +175,7 @@ def _answer(fields: Sequence[Any]) -> Answer | None:
     try:
         mirror, what, status, size, milliseconds, reason = fields
         code, came, took = int(status), int(size), int(milliseconds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not all(0 <= one < 1 << 40 for one in (code, came, took)):
         return None

@@ -278,3 +278,41 @@ def test_what_is_written_for_ssh_is_what_ssh_understands(tmp_path: Path) -> None
     assert asked("b")["proxyjump"] == "a"
     assert asked("b")["hostname"] == "2001:db8::1"
     assert asked("c")["proxycommand"] == "nc -x 'proxy one' %h %p"
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{now}: &{now} [{', '.join([f'*{before}'] * 9)}]\n" for before, now in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (BOMB + "z: !vault [*i]\nall: {hosts: {h: {ansible_host: *i}}}\n", "ansible"),
+        (BOMB + "p: {hosts: [{ip: *i, user: root}]}\n", "skypilot"),
+        (BOMB + "type: fleet\nname: *i\nssh_config: {hosts: [{hostname: *i}]}\n", "dstack"),
+    ],
+)
+def test_aliases_that_would_be_gigabytes_are_never_written_out(text: str, kind: str) -> None:
+    with pytest.raises(ProvisionError) as caught:
+        read(text, "f", kind)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["x: 2026-99-99\n", "p: {hosts: [{ip: 192.0.2.1, port: .inf}]}\n"])
+def test_a_value_that_yaml_cannot_make_is_one_line(text: str) -> None:
+    with pytest.raises(ProvisionError):
+        read(text, "f.yml", "skypilot")
+
+
+def test_a_fleet_s_odd_name_does_not_make_two_jump_hosts_of_one() -> None:
+    found = taken(DSTACK.replace("name: my-fleet", "name: 'a,b c'"))
+    assert found.hosts["203.0.113.11"].jump == ("a-b-c-jump",)
+    assert "a-b-c-jump" in found.hosts
+
+
+def test_a_percent_sign_in_a_key_s_path_is_that_sign_for_ssh(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(ssh_config([Host("a", "192.0.2.1", identity_file="/home/dev/100%h/id")]))
+    told = subprocess.run(["ssh", "-G", "-F", str(config), "a"], capture_output=True, text=True, check=True)
+    assert "identityfile /home/dev/100%%h/id" in told.stdout or "identityfile /home/dev/100%h/id" in told.stdout

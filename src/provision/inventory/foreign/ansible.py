@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from provision.errors import BadFileError
-from provision.inventory.foreign.found import Found, mapping
+from provision.inventory.foreign.found import Found, mapping, text
 
 _RANGE = re.compile(r"\[(?P<first>\d+|[a-z]|[A-Z]):(?P<last>\d+|[a-z]|[A-Z])(?::(?P<step>\d+))?\]")
 _MOST = 5000
@@ -178,7 +178,7 @@ def _values(found: Found, name: str, variables: dict[str, Any]) -> dict[str, Any
         if key in _VARIABLES:
             values[_VARIABLES[key]] = _text(value)
         elif key in _ARGUMENTS:
-            values.update(_way(found, name, str(value)))
+            values.update(_way(found, name, text(value)))
         elif key.startswith("ansible_") and ("pass" in key):
             found.left_out.append(f"{name}: {key} is a secret: hosts.yaml holds none (PROVISION_SSH_PASSWORD)")
         elif key == "ansible_connection" and value not in {"ssh", "smart", "paramiko"}:
@@ -191,7 +191,7 @@ def _values(found: Found, name: str, variables: dict[str, Any]) -> dict[str, Any
 
 
 def _text(value: object) -> object:
-    return value if isinstance(value, (str, int)) and not isinstance(value, bool) else str(value)
+    return value if isinstance(value, (str, int)) and not isinstance(value, bool) else text(value)
 
 
 def _way(found: Found, name: str, arguments: str) -> dict[str, str]:

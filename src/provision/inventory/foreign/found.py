@@ -81,7 +81,7 @@ def _entry(source: str, name: str, values: dict[str, Any]) -> HostEntry:
             continue
         try:
             taken[key] = checks[key](value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadFileError(f"{source}: {name}: {key}: {error}") from None
     return HostEntry(**taken)
 
@@ -96,7 +96,7 @@ def mapping(value: object, source: str, what: str) -> dict[Any, Any]:
         return {}
     if not isinstance(value, dict):
         raise BadFileError(f"{source}: {what}: expected a mapping")
-    return value
+    return {text(key): one for key, one in value.items()}
 
 
 def listed(value: object, source: str, what: str) -> list[Any]:
@@ -118,3 +118,8 @@ def unknown(source: str) -> UsageError:
         f"{source} is no inventory that provision knows",
         hint="--format says which it is: ansible, skypilot, ray, dstack or ssh_config",
     )
+
+
+def text(value: object) -> str:
+    """Return a single value as text; a list or a mapping, which may be endless by its aliases, is an empty one."""
+    return str(value) if isinstance(value, (str, int, float)) else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from provision.inventory.foreign.found import Found, listed, mapping
+from provision.inventory.foreign.found import Found, listed, mapping, plain_name, text
 
 
 def from_skypilot(document: Any, source: str) -> Found:
@@ -32,12 +32,12 @@ def from_skypilot(document: Any, source: str) -> Found:
             if both.get("password") is not None:
                 found.left_out.append(f"{pool}: a password: hosts.yaml holds none (PROVISION_SSH_PASSWORD)")
             values = {
-                "address": str(both.get("ip") or ""),
+                "address": text(both.get("ip")),
                 "user": both.get("user"),
                 "port": both.get("port"),
                 "identity_file": both.get("identity_file"),
             }
-            found.add(str(both.get("ip")), values, str(pool))
+            found.add(text(both.get("ip")), values, str(pool))
     return found
 
 
@@ -51,7 +51,7 @@ def from_ray(document: Any, source: str) -> Found:
     held = mapping(document, source, "the file")
     provider = mapping(held.get("provider"), source, "provider")
     auth = mapping(held.get("auth"), source, "auth")
-    group = str(held.get("cluster_name") or "ray")
+    group = plain_name(text(held.get("cluster_name")) or "ray")
     values = {
         "user": auth.get("ssh_user"),
         "identity_file": auth.get("ssh_private_key"),
@@ -78,7 +78,7 @@ def from_dstack(document: Any, source: str) -> Found:
     """
     found = Found(source)
     held = mapping(document, source, "the file")
-    group = str(held.get("name") or "fleet")
+    group = plain_name(text(held.get("name")) or "fleet")
     config = mapping(held.get("ssh_config"), source, "ssh_config")
     jump = mapping(config.get("proxy_jump"), source, "ssh_config.proxy_jump")
     through = None
@@ -93,14 +93,14 @@ def from_dstack(document: Any, source: str) -> Found:
         own = mapping(entry.get("proxy_jump"), source, "proxy_jump")
         if own:
             found.left_out.append(f"{entry.get('hostname')}: a jump host of its own")
-        found.add(str(entry.get("hostname")), {**_dstack(config, entry), "jump": through}, group)
+        found.add(text(entry.get("hostname")), {**_dstack(config, entry), "jump": through}, group)
     return found
 
 
 def _dstack(common: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     both = {**common, **entry}
     return {
-        "address": str(both.get("hostname") or ""),
+        "address": text(both.get("hostname")),
         "user": both.get("user"),
         "port": both.get("port"),
         "identity_file": both.get("identity_file"),

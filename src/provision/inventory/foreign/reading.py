@@ -49,14 +49,20 @@ class _Loader(yaml.SafeLoader):
     """Reads tags such as ``!vault`` as what they are put on: they are never values that we need."""
 
 
-_Loader.add_multi_constructor("!", lambda _loader, _tag, node: str(node.value))
+def _plain(_loader: object, _tag: str, node: yaml.Node) -> str:
+    # Of a list or a mapping nothing: what it is made of may be itself, many times over.
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
+_Loader.add_multi_constructor("!", _plain)
 
 
 def _yaml(text: str, source: str) -> Any:
     """Return the document, nothing where the text is no YAML: an INI file is none."""
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader's own kind
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # A date or a number that is none is no YAML either.
         if not source.endswith((".yml", ".yaml")):
             return None
         mark = getattr(error, "problem_mark", None)

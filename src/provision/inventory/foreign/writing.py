@@ -25,8 +25,10 @@ def _block(host: Host) -> list[str]:
         lines.append(f"    User {host.user}")
     if host.port != SSH_PORT:
         lines.append(f"    Port {host.port}")
-    if host.identity_file:
-        lines.append(f'    IdentityFile "{host.identity_file}"')
+    if host.identity_file and '"' not in host.identity_file:
+        # ssh would put something of its own in place of a % there; a quote it cannot read at all.
+        escaped = host.identity_file.replace("%", "%%")
+        lines.append(f'    IdentityFile "{escaped}"')
     if host.jump:
         lines.append(f"    ProxyJump {','.join(host.jump)}")
     elif host.proxy_command:

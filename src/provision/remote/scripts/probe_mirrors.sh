@@ -60,12 +60,24 @@ once_curl() {
         -w '\nstatus %{http_code}\n' -o "$2" "$1"
 }
 
+# wget follows a redirect away from https, where a download would end: that is no server for us.
 once_wget() {
-    timeout "$seconds" wget -nv -S --tries=1 --timeout="$seconds" --header="Range: bytes=0-$((most - 1))" -O "$2" "$1"
+    said_wget=$(within wget -nv -S --tries=1 --timeout="$seconds" --header="Range: bytes=0-$((most - 1))" -O "$2" "$1" 2>&1)
+    case $1-$said_wget in https:*-*'ocation: http://'*)
+        rm -f "$2"
+        echo 'it redirects to an address that is not https'
+        return
+        ;;
+    esac
+    printf '%s\n' "$said_wget"
+}
+
+within() {
+    if command -v timeout >/dev/null 2>&1; then timeout "$seconds" "$@"; else "$@"; fi
 }
 
 once_python() {
-    timeout "$seconds" python3 -I -c "$PYTHON_ASK" "$1" "$2" "$seconds" "$most"
+    within python3 -I -c "$PYTHON_ASK" "$1" "$2" "$seconds" "$most"
 }
 
 # Not the clock, which may be set meanwhile.
