@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
+from provision.channels import OneChannel
 from provision.decode import Document, Rule, load, printable
 from provision.decode.checks import NAME, VARIABLE
 from provision.decode.near import suggestion
@@ -14,6 +15,8 @@ from provision.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from provision.channels import Channel
 
 FILE_NAME = "provision.yaml"
 ROOT_MARKS = ("pyproject.toml", "environment.yml", "environment.yaml", "requirements.txt")
@@ -62,6 +65,7 @@ _VARIANTS = Rule(_variants)
 
 Variants = Annotated[Annotated[str, INNER_PATH] | dict[Annotated[str, _VARIANT], Annotated[str, INNER_PATH]], _VARIANTS]
 """One file, or one for hosts with a GPU and one for hosts without."""
+Channels = dict[Annotated[str, NAME], OneChannel]
 
 
 Links: TypeAlias = Literal["refuse", "follow", "skip"]
@@ -83,6 +87,7 @@ class ProjectFile:
     links: Annotated[Links, "symbolic links that lead out of the project: refuse, follow or skip them"] = "refuse"
     persist: Annotated[tuple[Annotated[str, INNER_PATH], ...], "folders of the hosts' own that every job sees"] = ()
     secrets: Annotated[tuple[Annotated[str, VARIABLE], ...], "variables to hand to jobs from this machine's own"] = ()
+    notify: Annotated[Channels | None, "where notices go, by names of your choice"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class Project:
     links: Links = "refuse"
     persist: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    notify: Mapping[str, Channel] = field(default_factory=dict)
     file: Path | None = None
     notes: tuple[str, ...] = field(default=())
 
@@ -217,6 +223,7 @@ def _project(root: Path, file: ProjectFile, path: Path | None) -> Project:
         links=file.links,
         persist=file.persist,
         secrets=file.secrets,
+        notify=file.notify or {},
         file=path,
         notes=notes,
     )

@@ -76,6 +76,12 @@ def _parse(name: str, argv: list[str]) -> argparse.Namespace:
         words.add_argument(
             "--language", type=str.lower, choices=("en", "zh"), help="of --explain (default: as your locale says)"
         )
+    if name in {"up", "verify"}:
+        words.add_argument(
+            "--notify",
+            action="store_true",
+            help="tell failures, recoveries and drift through `notify:` of provision.yaml",
+        )
     options.add_fleet(words)
     options.add_output(words)
     return words.parse_args(argv)

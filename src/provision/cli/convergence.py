@@ -27,6 +27,10 @@ def converge(name: str, argv: list[str], asked: argparse.Namespace) -> int:
     """Bring hosts to a goal, show what happens, and return the exit code."""
     workspace = _opened(asked)
     check_team_file(workspace.inventory.path)
+    if getattr(asked, "notify", False):
+        from provision.cli.notices import check_channels
+
+        check_channels(workspace.project)
     hosts = workspace.select(asked.hosts)
     anyway = getattr(asked, "build_anyway", False)
     bundle = getattr(asked, "bundle", None)

@@ -31,6 +31,8 @@ class Entry:
     name: str | None
     command: tuple[str, ...]
     submitted: float = field(default_factory=time.time)
+    notify: bool = False
+    """Whether its end is still to be told through the project's channels."""
 
 
 class JobBook:
@@ -61,6 +63,10 @@ class JobBook:
         found = [entry for entry in map(_read, paths) if entry is not None]
         return sorted(found, key=lambda one: one.submitted, reverse=True)
 
+    def entry(self, job: str) -> Entry | None:
+        """Return the entry of a job; ``None``: it was not launched from here."""
+        return _read(self._folder / f"{job}.json") if ID.fullmatch(job) else None
+
     def forget(self, job: str) -> None:
         """Forget a job; what is no id names none."""
         if not ID.fullmatch(job):
@@ -86,6 +92,7 @@ def _read(path: Path) -> Entry | None:
         entry = Entry(**{**value, "command": tuple(value["command"])})
         texts = (entry.id, entry.host, entry.target, entry.state_dir, entry.project, entry.root)
         right = all(isinstance(one, str) for one in texts) and isinstance(entry.submitted, (int, float))
+        right = right and isinstance(entry.notify, bool)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return entry if right and entry.id == path.stem else None

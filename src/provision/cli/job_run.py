@@ -86,6 +86,10 @@ class JobRun:
 
     def __init__(self, name: str, argv: list[str], asked: argparse.Namespace, workspace: Workspace, host: Host) -> None:
         project = workspace.project
+        if asked.notify:
+            from provision.cli.notices import check_channels
+
+            check_channels(project)
         self._name = name
         self._asked = asked
         self._workspace = workspace
@@ -108,6 +112,7 @@ class JobRun:
         self._nonce = secrets.token_hex(16)
         self._ready = threading.Event()
         self._environment: EnvironmentTask | None = None
+        self._ended: JobState | None = None
         self._log = RunLog.open(name, _logged(argv, self._variables), os.environ, secrets=self._hidden())
 
     def run(self) -> int:
@@ -137,7 +142,12 @@ class JobRun:
                 self._log.take(told)
                 screen.take(told)
         self._log.close()
-        return screen.finish(self._log.path)
+        code = screen.finish(self._log.path)
+        if self._asked.notify and self._ended is not None:
+            from provision.cli.notices import tell_jobs
+
+            tell_jobs([(self._id, self._ended)])
+        return code
 
     def _work(
         self, host: Host, tree: TreeSource | None, screen: JobScreen, emit: Emit
@@ -172,6 +182,7 @@ class JobRun:
             state = self._followed(link, launched, screen)
         finally:
             link.close()
+        self._ended = state
         emit(JobChanged(state))
         return (Outcome.CHANGED if state.exit_code == 0 else Outcome.FAILED), ()
 
@@ -238,6 +249,7 @@ class JobRun:
             root=str(project.root.resolve()),
             name=self._asked.name,
             command=tuple(self._asked.command),
+            notify=self._asked.notify,
         )
 
     def _tell_age(self, launched: Launched, emit: Emit) -> None:

@@ -79,6 +79,11 @@ def main(name: str, argv: list[str]) -> int:
         for line in table(answers, style_for(sys.stdout, os.environ), width):
             print(line)
     asking.complain()
+    over = [(job.record.id, job.state) for listed in answers.values() for job in listed.jobs if job.state.over]
+    if over:
+        from provision.cli.notices import tell_jobs
+
+        tell_jobs(over)
     recorded = current()
     if recorded is not None:
         recorded.add(lambda: _seen(answers))

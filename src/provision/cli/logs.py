@@ -78,6 +78,9 @@ def main(name: str, argv: list[str]) -> int:
         elif code != UnreadError.exit_code:
             hosts.complain()
         return code
+    from provision.cli.notices import tell_jobs
+
+    tell_jobs([(named.id, state)])
     if not asked.follow:
         return 0
     hosts.says(f"job {named.id} {one_line(how_it_ended(state))}{after(state.started, state.ended)}")

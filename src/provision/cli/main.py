@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "write what was met, and how it was solved, for the team"),
     "history": ("history", "show what was run from here, and what changed on a host"),
     "schedule": ("schedule", "do it again at fixed times: systemd, cron or launchd waits"),
+    "notify": ("notify", "show where notices of failures and drift go, and try it"),
     "demo": ("demo", "try everything on a host of our own, on this machine"),
 }
 """Each command: its module below provision.cli, and one line of help."""

@@ -92,6 +92,9 @@ def _words(name: str) -> argparse.ArgumentParser:
         metavar="K",
         help="hand K over with its value here, seen nowhere else (as `secrets:` of provision.yaml are)",
     )
+    words.add_argument(
+        "--notify", action="store_true", help="tell its end through `notify:` of provision.yaml, when we see it"
+    )
     words.add_argument("--environment", metavar="NAME", help="another environment of the project than its first one")
     words.add_argument(
         "--cwd", metavar="DIR", help="folder of the project to run in (default: the one that you are in)"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from provision.playbook.task import Task
     from provision.report.asked import Asked
     from provision.report.face import Face
+    from provision.report.fold import Report
     from provision.ssh.route import Route, Settings
 
 
@@ -101,6 +102,8 @@ def run(name: str, argv: list[str], asked: argparse.Namespace, selection: Select
         finally:
             # Whether or not somebody reads our output: it happened.
             remember(face.report, os.environ, _project, secrets=secrets_of(selection.hosts))
+    if getattr(asked, "notify", False):
+        _tell(face.report, asked, selection)
     return face.exit_code()
 
 
@@ -131,6 +134,16 @@ def _asked(tasks: tuple[Task, ...]) -> tuple[Asked, ...]:
 
     found = [one for one in tasks if isinstance(one, EnvironmentTask)]
     return tuple(Asked(one.project, one.name, one.link_name, one.prefix) for one in found)
+
+
+def _tell(report: Report, asked: argparse.Namespace, selection: Selection) -> None:
+    from pathlib import Path
+
+    from provision.cli.notices import tell_run
+    from provision.project import load_project
+
+    project = load_project(Path.cwd())
+    tell_run(report, project, secrets_of(selection.hosts), drift=getattr(asked, "drift", False))
 
 
 def _project() -> str:

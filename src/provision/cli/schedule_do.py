@@ -16,6 +16,7 @@ from provision.cli.schedule_busy import busy_hosts
 from provision.cli.schedule_files import changed, digests, uncommitted
 from provision.cli.schedule_notices import Told, announce
 from provision.cli.schedule_result import Printed, Result, result, without_document
+from provision.cli.secrecy import secrets_of
 from provision.cli.workspace import Workspace
 from provision.errors import ProvisionError
 from provision.report.display import one_line
@@ -25,6 +26,7 @@ from provision.schedule.timetable import DAY, zone_of
 
 if TYPE_CHECKING:
     from provision.cli.schedule_store import Past
+    from provision.project import Project
     from provision.schedule.record import Schedule
 
 AGAIN = 120.0
@@ -46,7 +48,8 @@ class Doing:
     past: Past
     log: IO[str]
     by_hand: bool
-    project: object = None
+    project: Project | None = None
+    hidden: tuple[str, ...] = ()
 
     def run(self, document: Path) -> Result:
         """Do it, with what the command prints into `document`; nothing of a run's trouble is raised.
@@ -71,13 +74,14 @@ class Doing:
 
     def tell(self, came: Result) -> None:
         """Write and send the notices."""
-        announce(came.notices, environment(self.schedule), self.project, self.say)
+        announce(came.notices, environment(self.schedule), self.project, self.say, self.hidden)
 
     def _run(self, document: Path) -> Result:
         schedule = self.schedule
         workspace = Workspace.open(schedule.inventory)
         self.project = workspace.project
         hosts = workspace.select(schedule.hosts)
+        self.hidden = secrets_of(hosts)
         present = digests(workspace, hosts, schedule.playbook)
         differing = changed(schedule.files, present)
         loose = uncommitted(differing)

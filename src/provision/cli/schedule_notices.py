@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.report.display import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-SENDING = "provision.notify.sending"
+    from provision.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +25,34 @@ class Told:
     """The same for the same thing: whoever sends it may leave out what was told already."""
 
 
-def announce(notices: Iterable[Told], environ: Mapping[str, str], project: object, say: Callable[[str], None]) -> None:
-    """Write notices into the run's log, and send them where notices are set up; that never fails the run."""
-    send = _sender()
-    for one in notices:
+def announce(
+    notices: Iterable[Told],
+    environ: Mapping[str, str],
+    project: Project | None,
+    say: Callable[[str], None],
+    hidden: Sequence[str] = (),
+) -> None:
+    """Write notices into the run's log, and send them where channels are set up; that never fails the run.
+
+    Args:
+        notices: What to tell.
+        environ: The variables of the run.
+        project: Whose provision.yaml names the channels.
+        say: Writes a line into the log.
+        hidden: Texts that must not be sent.
+    """
+    told = list(notices)
+    for one in told:
         where = f"{one_line(one.host)}: " if one.host else ""
         say(f"notice: {one.kind}: {where}{one_line(one.text)}")
-        if send is None:
-            continue
-        try:
-            send(environ, project, one.kind, one.host, one.text, one.key)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run has done its work
-            say(f"note: the notice was not sent: {one_line(str(error))}")
+    if not told or project is None or not project.notify:
+        return
+    from provision.notify.message import Notice
+    from provision.notify.sending import tell
 
-
-def _sender() -> Callable[..., object] | None:
     try:
-        if importlib.util.find_spec(SENDING) is None:
-            return None
-    except ModuleNotFoundError:
-        return None
-    found: Callable[..., object] = importlib.import_module(SENDING).notify
-    return found
+        failed = tell(environ, project, [Notice(one.kind, one.host, one.text, one.key) for one in told], hidden=hidden)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run has done its work
+        failed = [str(error)]
+    for line in failed:
+        say(f"note: not told: {one_line(line)}")

@@ -12,6 +12,7 @@ from functools import cache
 from provision.cli.env import ACTIONS
 from provision.cli.hosts import MODULES
 from provision.cli.main import COMMANDS
+from provision.cli.notify import ACTIONS as NOTIFY_ACTIONS
 from provision.cli.schedule import ACTIONS as SCHEDULE_ACTIONS
 from tests.unit.docs.pages import REFERENCE, REPOSITORY
 
@@ -26,6 +27,7 @@ def commands() -> list[str]:
         "jobs": ["jobs show", "jobs rm"],
         "env": [f"env {one}" for one in ACTIONS],
         "schedule": [f"schedule {one}" for one in SCHEDULE_ACTIONS],
+        "notify": [f"notify {one}" for one in NOTIFY_ACTIONS],
     }
     return ["", *(one for name in COMMANDS for one in [name, *below.get(name, ())])]
 
