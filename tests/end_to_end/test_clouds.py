@@ -49,6 +49,9 @@ class Clouds:
         }
         answer = self.laptop.type(*words)
         assert SECRET not in answer.out + answer.err
+        kept = [path for path in self.laptop.home.rglob("*") if path.is_file() and not path.is_symlink()]
+        # Logs, the ledger, what is kept of the clouds, records of jobs: whatever a command leaves behind.
+        assert [path for path in kept if SECRET.encode() in path.read_bytes()] == []
         return answer
 
     def moved(self, address: str) -> None:

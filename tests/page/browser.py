@@ -79,10 +79,11 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Load a page anew, and wait until it is there."""
+        # A mere change behind the # would load nothing; and what the last page still asks for is none of this one's.
+        self.send("Page.navigate", url="about:blank")
+        self.wait("document.readyState === 'complete' && location.href === 'about:blank'")
         self.requests.clear()
         self.console.clear()
-        # A mere change behind the # would load nothing.
-        self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=address)
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 

@@ -73,6 +73,8 @@ def test_another_projects_hosts_are_shown_with_all_of_them_only(environ: dict[st
     assert ([one.name for one in every.hosts], len(every.runs)) == (["a", "b"], 2)
     assert len(every.steps) == 1
     assert [one.kind for one in every.events] == ["lock"]
+    brief = fleet_of(environ, None, brief=True)
+    assert (brief.hosts, brief.runs, brief.steps, brief.events) == (every.hosts, every.runs, (), ())
 
 
 def test_a_host_that_was_not_seen_for_months_is_still_one_of_the_project(environ: dict[str, str]) -> None:

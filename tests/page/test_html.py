@@ -13,7 +13,7 @@ import pytest
 
 from provision.page.document import document, last_steps, script_json
 from provision.page.explained import blocks, explained
-from provision.page.fleet import Fleet, HostNow
+from provision.page.fleet import Fleet, HostNow, Outcome, RunSeen
 from provision.page.html import ASSETS, MARK, SCRIPTS, page, policy
 from provision.page.words import words
 from provision.report.pages import known_codes, pages_folder
@@ -75,6 +75,16 @@ def test_what_cannot_be_seen_is_shown_escaped_and_what_has_no_end_is_cut() -> No
     assert host["name"] == r"a\u202eb\x1b[2J"
     assert len(host["verdict"]) == 2000
     assert host["at"] is None
+
+
+def test_of_many_runs_on_many_hosts_the_newest_are_shown_and_it_is_said_that_there_are_more() -> None:
+    hosts = tuple(Outcome(str(at), "converged") for at in range(1000))
+    runs = tuple(RunSeen(str(at), "up", "up", NOW - at, hosts=hosts) for at in range(8))
+    shown = document(Fleet(NOW, runs=runs))
+    assert ([one["id"] for one in shown["runs"]], shown["left_off"]) == (["0", "1", "2", "3", "4", "5"], True)
+    shown = document(Fleet(NOW, runs=runs[:6]))
+    assert (len(shown["runs"]), shown["left_off"]) == (6, False)
+    assert len(document(Fleet(NOW, runs=(replace(runs[0], hosts=hosts * 9), *runs)))["runs"]) == 1
 
 
 def test_the_steps_of_a_host_are_those_of_its_last_run() -> None:

@@ -69,7 +69,7 @@ def _report(name: str, asked: argparse.Namespace, project: str | None) -> None:
         # stdout is the document's alone.
         _write(asked.notes, entries, sys.stderr if asked.json else sys.stdout)
     if asked.json:
-        fleet = report_fleet.known_fleet(project)
+        fleet = report_fleet.known_fleet(project, brief=True)
         shown = {
             "schema_version": SCHEMA_VERSION,
             "command": name,
@@ -85,7 +85,7 @@ def _report(name: str, asked: argparse.Namespace, project: str | None) -> None:
         _show(entries)
     if asked.notes is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        report_fleet.show(report_fleet.known_fleet(project), width)
+        report_fleet.show(report_fleet.known_fleet(project, brief=True), width)
 
 
 def _parse(name: str, argv: list[str]) -> argparse.Namespace:

@@ -18,11 +18,11 @@ STDOUT = "-"
 _HEAD = 2000
 
 
-def known_fleet(project: str | None) -> Fleet:
-    """Return what the ledger knows of a project's hosts; ``None``: of every project's."""
+def known_fleet(project: str | None, *, brief: bool = False) -> Fleet:
+    """Return what the ledger knows of a project (``None``: of every one); in brief its hosts, runs and jobs alone."""
     from provision.page.from_ledger import fleet_of
 
-    return fleet_of(os.environ, project)
+    return fleet_of(os.environ, project, brief=brief)
 
 
 def host_documents(fleet: Fleet) -> list[dict[str, Any]]:

@@ -15,25 +15,28 @@ from provision.report.pages import LANGUAGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from provision.page.fleet import Fleet, HostNow, StepTime
+    from provision.page.fleet import Fleet, HostNow, RunSeen, StepTime
     from provision.page.plots import Plot
 
 MOST = 2000
 """Runs, events, jobs and findings that the page holds of each kind: the newest."""
+MOST_OUTCOMES = 6000
+"""Hosts of all runs together: some twenty nights of 300 hosts."""
 LONGEST = 2000
 """Characters of one text."""
 
 
 def document(fleet: Fleet, plots: Sequence[Plot] = ()) -> dict[str, Any]:
     """Return what the page shows."""
-    several = (fleet.runs, fleet.events, fleet.jobs, fleet.findings)
+    runs = _newest(fleet.runs)
+    several = (fleet.events, fleet.jobs, fleet.findings)
     return {
         "at": fleet.at,
         "project": _safe(fleet.project),
         "problem": _safe(fleet.problem),
-        "left_off": any(len(one) > MOST for one in several),
+        "left_off": len(runs) < len(fleet.runs) or any(len(one) > MOST for one in several),
         "hosts": [_host(fleet, one) for one in fleet.hosts],
-        "runs": _plain(fleet.runs[:MOST]),
+        "runs": _plain(runs),
         "events": _plain(fleet.events[:MOST]),
         "jobs": _plain(fleet.jobs[:MOST]),
         "findings": _plain(fleet.findings[:MOST]),
@@ -64,6 +67,17 @@ def last_steps(steps: Iterable[StepTime]) -> dict[str, list[StepTime]]:
         if one.run == newest[one.host][1]:
             found.setdefault(_safe(one.host), []).append(one)
     return found
+
+
+def _newest(runs: Sequence[RunSeen]) -> Sequence[RunSeen]:
+    """Return as many runs as have room: each counts as often as it has hosts."""
+    left = MOST_OUTCOMES
+    for at, one in enumerate(runs[:MOST]):
+        left -= max(1, len(one.hosts))
+        # The last run of a fleet of any size is shown.
+        if left < 0 and at:
+            return runs[:at]
+    return runs[:MOST]
 
 
 def _host(fleet: Fleet, host: HostNow) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.ledger import reading
@@ -27,16 +28,20 @@ _NOTHING = "–"
 _OTHERS = ("machine", "system", "kernel", "glibc", "miniconda", "packages_digest")
 
 
-def fleet_of(environ: Mapping[str, str], project: str | None) -> Fleet:
-    """Return what the ledger holds of a project; ``None``: of all. Never raises for what is wrong with the ledger."""
+def fleet_of(environ: Mapping[str, str], project: str | None, *, brief: bool = False) -> Fleet:
+    """Return what the ledger holds. Never raises for what is wrong with it: that is the fleet's `problem`.
+
+    Args:
+        environ: Where the state folder is found.
+        project: Whose runs and hosts; ``None``: of every project.
+        brief: Only hosts, runs and jobs. All steps of a large fleet take seconds to read.
+    """
     now = time.time()
     ledger = open_ledger(environ, writing=False)
     try:
-        fleet = _read(ledger, now, project)
+        fleet = _read(ledger, now, project, brief=brief)
         # A reading that failed half-way is told too.
-        return Fleet(
-            **{name: getattr(fleet, name) for name in Fleet.__slots__ if name != "problem"}, problem=ledger.problem
-        )
+        return replace(fleet, problem=ledger.problem)
     finally:
         ledger.close()
 
@@ -58,7 +63,7 @@ def fingerprint(environ: Mapping[str, str]) -> str:
     return "_".join(parts)
 
 
-def _read(ledger: Ledger, now: float, project: str | None) -> Fleet:
+def _read(ledger: Ledger, now: float, project: str | None, *, brief: bool) -> Fleet:
     since = now - WINDOW
     runs = [one for one in reading.runs(ledger, since=since) if project is None or one.project == project]
     mine = {one.id for one in runs}
@@ -71,22 +76,27 @@ def _read(ledger: Ledger, now: float, project: str | None) -> Fleet:
         hosts = {one.host for several in by_run.values() for one in several}
         states = [one for one in states if one.host in hosts or one.run in mine | known]
     names = {one.host for one in states}
-    return Fleet(
+    fleet = Fleet(
         at=now,
         project=project,
         hosts=tuple(_host(one) for one in states),
         runs=tuple(_run(one, by_run.get(one.id, [])) for one in runs),
+        jobs=tuple(
+            JobNow(one.host, one.id, one.name, one.state, one.exit_code, one.started, one.ended, one.gpus)
+            for one in reversed(reading.jobs(ledger, since=since))
+            if project is None or one.host in names
+        ),
+    )
+    if brief:
+        return fleet
+    return replace(
+        fleet,
         steps=tuple(
             StepTime(one.run, one.host, one.started, one.task, one.title, one.seconds, one.outcome)
             for one in reading.steps(ledger, since=since)
             if one.run in mine and one.seconds is not None
         ),
         findings=_findings([one for one in reading.findings(ledger, since=since) if one.run in mine], runs, by_run),
-        jobs=tuple(
-            JobNow(one.host, one.id, one.name, one.state, one.exit_code, one.started, one.ended, one.gpus)
-            for one in reversed(reading.jobs(ledger, since=since))
-            if project is None or one.host in names
-        ),
         events=_events(ledger, since, mine),
     )
 
