@@ -92,7 +92,7 @@ def test_a_host_that_is_away_is_told_once_left_alone_for_a_while_and_told_again_
 
 
 def test_a_host_with_a_job_is_left_alone_unless_told(laptop: Laptop, box: LabHost, receiver: Receiver) -> None:
-    launched = laptop.type("run", "--detach", "--no-sync", "box", "--", "sleep", "200")
+    launched = laptop.type("run", "--detach", "box", "--", "sleep", "200")
     assert launched.code == 0, launched
     laptop.environment_yml("python", "pip", "standin-alpha=1", "standin-beta=1")
     before = generation(box)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.host import LabHost
     from tests.lab.lab import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.systemd]
+pytestmark = [pytest.mark.lab, pytest.mark.systemd, pytest.mark.timeout(300)]
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 BINDS = (
     (Path(sys.base_prefix), "/opt/lab/python"),

@@ -122,8 +122,8 @@ def test_a_stop_that_comes_before_the_command_is_started_lets_it_never_start(sit
 def test_a_job_is_stopped_with_all_that_it_is_starting(site: Site) -> None:
     text = """
         import os, signal, subprocess, time
-        print("begin", flush=True)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("begin", flush=True)
         while True:
             subprocess.Popen(["sleep", "600"], start_new_session=True)
             time.sleep(0.01)

@@ -30,6 +30,7 @@ def begin(hold, record, request, ways, notes):
     attempt, the command runs once.
     """
     folder = hold.folder
+    forget_drafts(folder, "job.json")
     program = supervisor(request)
     if record["gpus"]:
         draw_ticket(request, record["boot_id"])
